@@ -1,1 +1,52 @@
+"""Himalia in Python: ``import himalia`` in notebooks, runs and anywhere with a token.
+
+Names are imported when they are first used (PEP 562), so that a notebook server that loads only
+``himalia.extension`` pays for nothing else, and a training script that only calls
+:func:`himalia.log` never imports an HTTP client.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+_WHERE = {
+    "log": "himalia.sdk.tracking",
+    "progress": "himalia.sdk.tracking",
+    "logged": "himalia.sdk.tracking",
+}
+
+__all__ = [  # noqa: PLE0604
+    "__version__",
+    "load_ipython_extension",
+    *_WHERE,
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _WHERE.get(name)
+    if module is None:
+        raise AttributeError(f"module 'himalia' has no attribute {name!r}")
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """``%load_ext himalia``."""
+    from himalia.magics import load
+
+    load(shell)
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    return [{"module": "himalia.extension"}]

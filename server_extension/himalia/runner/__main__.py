@@ -1,0 +1,3 @@
+from himalia.runner.main import main
+
+raise SystemExit(main())
