@@ -1,0 +1,68 @@
+"""The list of nouns: their routes, and what each one sets up when the platform starts.
+
+A noun is a package with ``handlers.routes`` (and further tables in ``TABLES``) and, where it has
+controllers or long-lived helpers, ``setup(platform)`` in ``setup.py``. Adding a noun is a line here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from himalia_hub.account import handlers as account
+from himalia_hub.api import events
+from himalia_hub.api.routes import RouteTable
+from himalia_hub.core.tasks import TaskRunner
+
+if TYPE_CHECKING:
+    from himalia_hub.platform.parts import Platform
+
+NOUNS: tuple[str, ...] = ()
+"""Packages of nouns in the order of their layers."""
+
+TABLE_MODULES: tuple[str, ...] = (
+    "himalia_hub.core.tables",
+    "himalia_hub.tenancy.tables",
+    "himalia_hub.audit.tables",
+)
+
+
+def _optional(name: str) -> Any | None:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name == name:
+            return None
+        raise
+
+
+def import_tables() -> None:
+    """Import every module that declares tables, so that the metadata is whole."""
+    for name in TABLE_MODULES:
+        importlib.import_module(name)
+    for noun in NOUNS:
+        _optional(f"{noun}.tables")
+
+
+def route_tables() -> list[RouteTable]:
+    """All routes of the platform."""
+    tables = [account.routes, events.routes]
+    for noun in NOUNS:
+        module = _optional(f"{noun}.handlers")
+        if module is not None:
+            tables.extend(getattr(module, "TABLES", None) or [module.routes])
+    return tables
+
+
+def setup(platform: Platform) -> None:
+    """Wire the parts together; no I/O beyond local files happens here."""
+    runner = TaskRunner(platform)
+    platform.provide(runner)
+    platform.controllers.add(runner)
+    platform.controllers.add(events.ChangePruner(platform))
+    for noun in NOUNS:
+        module = _optional(f"{noun}.setup")
+        if module is not None:
+            function: Callable[[Platform], None] = module.setup
+            function(platform)

@@ -1,0 +1,139 @@
+"""Tenants, departments, users, roles, credentials.
+
+A user belongs to exactly one tenant and at most one department. ``epoch`` counts up whenever a
+session or a set of roles must end; it is read with every request.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from himalia_hub.core.db import Base, BigId
+
+
+class Tenant(Base):
+    """An organisation. ``code`` never changes: it names the namespace, prefix and paths."""
+
+    __tablename__ = "tenants"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    code: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    name: Mapped[str] = mapped_column(sa.String(255), unique=True)
+    description: Mapped[str] = mapped_column(sa.Text, default="")
+    enabled: Mapped[bool] = mapped_column(default=True)
+    valid_until: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Department(Base):
+    __tablename__ = "departments"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(sa.ForeignKey("tenants.id"))
+    number: Mapped[int]
+    name: Mapped[str] = mapped_column(sa.String(255))
+    description: Mapped[str] = mapped_column(sa.Text, default="")
+    enabled: Mapped[bool] = mapped_column(default=True)
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "number"), sa.UniqueConstraint("tenant_id", "name"))
+
+
+class User(Base):
+    """A member. ``name_key`` is the case-folded name, unique per source (TEN-12).
+
+    ``hub_name`` is generated and is what JupyterHub sees; ``uid_index`` picks the local uid.
+    """
+
+    __tablename__ = "users"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(sa.ForeignKey("tenants.id"))
+    department_id: Mapped[int | None] = mapped_column(sa.ForeignKey("departments.id"))
+    number: Mapped[int]
+    source: Mapped[str] = mapped_column(sa.String(64), default="local")
+    name: Mapped[str] = mapped_column(sa.String(512))
+    name_key: Mapped[str] = mapped_column(sa.String(512))
+    hub_name: Mapped[str] = mapped_column(sa.String(32), unique=True)
+    display_name: Mapped[str] = mapped_column(sa.String(255))
+    language: Mapped[str] = mapped_column(sa.String(8), default="")
+    enabled: Mapped[bool] = mapped_column(default=True)
+    epoch: Mapped[int] = mapped_column(default=1)
+    password_hash: Mapped[str | None] = mapped_column(sa.String(255))
+    password_changed_at: Mapped[datetime | None]
+    must_change_password: Mapped[bool] = mapped_column(default=False)
+    last_sign_in_at: Mapped[datetime | None]
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    __table_args__ = (
+        sa.UniqueConstraint("source", "name_key"),
+        sa.UniqueConstraint("tenant_id", "number"),
+    )
+
+
+class UserRole(Base):
+    __tablename__ = "user_roles"
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+
+
+class Token(Base):
+    """A bearer credential, kept as SHA-256 of a 256-bit secret; found by one indexed read."""
+
+    __tablename__ = "tokens"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    digest: Mapped[str] = mapped_column(sa.String(64), unique=True)
+    prefix: Mapped[str] = mapped_column(sa.String(16))
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    number: Mapped[int] = mapped_column(default=0)
+    name: Mapped[str] = mapped_column(sa.String(64), default="")
+    scopes: Mapped[list[Any] | None]
+    reach: Mapped[int] = mapped_column(default=1)
+    workload_id: Mapped[int | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+    __table_args__ = (sa.Index("ix_tokens_user", "user_id", "kind"), sa.Index("ix_tokens_workload", "workload_id"))
+
+
+class SignInLink(Base):
+    """A one-time sign-in link; used once, short-lived, hashed."""
+
+    __tablename__ = "sign_in_links"
+    digest: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class StepUp(Base):
+    """A proof of presence bound to a user and one browser session (TEN-17)."""
+
+    __tablename__ = "step_ups"
+    digest: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    session: Mapped[str] = mapped_column(sa.String(128))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class SignInAttempt(Base):
+    """Failed sign-ins, for the limits of TEN-15; held here so that they survive restarts."""
+
+    __tablename__ = "sign_in_attempts"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    account: Mapped[str] = mapped_column(sa.String(600))
+    address: Mapped[str] = mapped_column(sa.String(64))
+    at: Mapped[datetime]
+    outcome: Mapped[str] = mapped_column(sa.String(16))
+    __table_args__ = (
+        sa.Index("ix_sign_in_attempts_account", "account", "address", "at"),
+        sa.Index("ix_sign_in_attempts_address", "address", "at"),
+    )
