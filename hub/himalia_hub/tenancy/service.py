@@ -1,0 +1,300 @@
+"""Tenants and people: making them, signing them in, ending their sessions.
+
+Passwords are argon2id. Every function that changes what somebody may do moves the user's epoch,
+which ends sessions and cached permissions at once.
+"""
+
+from __future__ import annotations
+
+import secrets
+import string
+from datetime import datetime, timedelta
+from typing import Any
+
+import argon2
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from himalia_hub.auth import permissions, tokens
+from himalia_hub.core import clock
+from himalia_hub.core.db import Db
+from himalia_hub.core.errors import Conflict, HimaliaError, InvalidInput, NotAuthenticated, NotFound
+from himalia_hub.core.objects import next_number
+from himalia_hub.core.tables import Setting
+from himalia_hub.tenancy import rules
+from himalia_hub.tenancy.tables import (
+    Department,
+    SignInAttempt,
+    SignInLink,
+    StepUp,
+    Tenant,
+    User,
+    UserRole,
+)
+
+LINK_LIFETIME = timedelta(minutes=15)
+LOCK_FAILURES, LOCK_WINDOW, LOCK_TIME = 3, timedelta(seconds=30), timedelta(minutes=5)
+ADDRESS_FAILURES, ADDRESS_LOCK_TIME = 9, timedelta(minutes=15)
+_hasher = argon2.PasswordHasher()
+_UNKNOWN_USER_HASH = _hasher.hash(secrets.token_urlsafe(16))
+_ALPHABET = string.ascii_lowercase + string.digits
+
+
+class Locked(HimaliaError):
+    """Too many failures; ``details['until']`` says when the next try is taken (TEN-15)."""
+
+    code = "locked"
+    status = 429
+
+
+class LinkExpired(HimaliaError):
+    code = "link_expired"
+    status = 410
+
+
+class AccountDisabled(HimaliaError):
+    code = "account_disabled"
+    status = 403
+
+
+def create_tenant(session: Session, *, code: str, name: str, description: str = "") -> Tenant:
+    rules.check_code(code)
+    taken = session.execute(sa.select(Tenant.code).where(sa.or_(Tenant.code == code, Tenant.name == name))).first()
+    if taken is not None:
+        field, value = ("code", code) if taken.code == code else ("name", name)
+        raise Conflict(
+            f"{field}: {value!r} is not available.", zh=f"{field}：{value!r} 不可用。", field=field, rule="unique", value=value
+        )
+    moment = clock.now()
+    tenant = Tenant(code=code, name=name, description=description, created_at=moment, updated_at=moment)
+    session.add(tenant)
+    session.flush()
+    return tenant
+
+
+def create_department(session: Session, tenant_id: int, name: str, description: str = "") -> Department:
+    moment = clock.now()
+    department = Department(
+        tenant_id=tenant_id,
+        number=next_number(session, tenant_id, "department"),
+        name=name,
+        description=description,
+        created_at=moment,
+        updated_at=moment,
+    )
+    session.add(department)
+    session.flush()
+    return department
+
+
+def create_user(
+    session: Session,
+    tenant_id: int,
+    name: str,
+    *,
+    roles: tuple[str, ...] = (permissions.MEMBER,),
+    department_id: int | None = None,
+    display_name: str = "",
+    password: str | None = None,
+) -> User:
+    """A local account. Without a password it signs in by a one-time link and sets one."""
+    rules.check_user_name(name)
+    key = name.casefold()
+    if session.execute(sa.select(User.id).where(User.source == "local", User.name_key == key)).first():
+        raise Conflict(f"name: {name!r} is not available.", zh=f"name：{name!r} 不可用。", field="name", rule="unique", value=name)
+    unknown = [role for role in roles if role not in permissions.BUILT_IN_ROLES]
+    if unknown:
+        raise InvalidInput(
+            f"roles: {unknown[0]!r} is not a role.", zh=f"roles：没有角色 {unknown[0]!r}。", field="roles", rule="known roles", value=unknown[0]
+        )
+    if password is not None:
+        rules.check_password(password, name)
+    moment = clock.now()
+    user = User(
+        tenant_id=tenant_id,
+        department_id=department_id,
+        number=next_number(session, tenant_id, "user"),
+        name=name,
+        name_key=key,
+        hub_name="u" + "".join(secrets.choice(_ALPHABET) for _ in range(12)),
+        display_name=display_name or name,
+        password_hash=_hasher.hash(password) if password else None,
+        password_changed_at=moment if password else None,
+        created_at=moment,
+        updated_at=moment,
+    )
+    session.add(user)
+    session.flush()
+    for role in roles:
+        session.add(UserRole(user_id=user.id, role=role))
+    session.flush()
+    return user
+
+
+def bootstrap(session: Session) -> User:
+    """The first platform administrator and the organisation it works in; made once."""
+    found = session.execute(
+        sa.select(User)
+        .join(UserRole, UserRole.user_id == User.id)
+        .where(UserRole.role == permissions.ADMINISTRATOR)
+        .order_by(User.id)
+    ).scalars().first()
+    if found is not None:
+        return found
+    tenant = create_tenant(session, code="home", name="Home")
+    return create_user(
+        session,
+        tenant.id,
+        "administrator",
+        roles=(permissions.ADMINISTRATOR, permissions.TENANT_ADMIN, permissions.MEMBER),
+        display_name="Administrator",
+    )
+
+
+def user_by_name(db: Db, name: str) -> Any:
+    row = db.execute(
+        sa.select(User.__table__).where(User.source == "local", User.name_key == name.casefold())
+    ).first()
+    if row is None:
+        raise NotFound(f"No user is called {name!r}.", zh=f"没有名为 {name!r} 的用户。", field="name", value=name)
+    return row
+
+
+def user_by_hub_name(db: Db, hub_name: str) -> Any:
+    row = db.execute(sa.select(User.__table__).where(User.hub_name == hub_name)).first()
+    if row is None:
+        raise NotFound()
+    return row
+
+
+def identity(db: Db, user_id: int) -> dict[str, Any] | None:
+    """What the hub may know of a person; None when the person may not sign in."""
+    row = db.execute(tokens._BY_USER, {"user_id": user_id}).first()
+    if row is None or not tokens.enabled(row):
+        return None
+    more = db.execute(
+        sa.select(User.password_hash.is_not(None).label("password_set"), User.must_change_password, User.language).where(
+            User.id == user_id
+        )
+    ).one()
+    roles = db.execute(sa.select(UserRole.role).where(UserRole.user_id == user_id).order_by(UserRole.role))
+    department = {"id": row.department_number, "name": row.department_name} if row.department_id else None
+    return {
+        "hub_user": row.hub_name,
+        "user": {"id": row.user_number, "name": row.user_name, "display_name": row.display_name},
+        "tenant": {"code": row.tenant_code, "name": row.tenant_name},
+        "department": department,
+        "roles": list(roles.scalars()),
+        "session_epoch": row.epoch,
+        "password_set": bool(more.password_set),
+        "must_change_password": bool(more.must_change_password),
+        "language": more.language,
+    }
+
+
+def new_link(session: Session, user_id: int) -> tuple[str, datetime]:
+    """A one-time sign-in link's token; earlier unused ones of this user end."""
+    moment = clock.now()
+    session.execute(
+        sa.update(SignInLink)
+        .where(SignInLink.user_id == user_id, SignInLink.used_at.is_(None))
+        .values(used_at=moment)
+    )
+    token = secrets.token_urlsafe(32)
+    expires = moment + LINK_LIFETIME
+    session.add(SignInLink(digest=tokens.digest_of(token), user_id=user_id, created_at=moment, expires_at=expires))
+    session.flush()
+    return token, expires
+
+
+def find_link(session: Session, token: str) -> SignInLink:
+    row = session.get(SignInLink, tokens.digest_of(token))
+    if row is None or row.used_at is not None or row.expires_at <= clock.now():
+        raise LinkExpired(
+            "This sign-in link was used or has expired.",
+            zh="此登录链接已使用或已过期。",
+            hint="Ask for a new one: himalia admin link.",
+            hint_zh="请重新获取：himalia admin link。",
+        )
+    return row
+
+
+def set_password(session: Session, user: User, password: str) -> None:
+    """Store a new password and end all other sessions."""
+    rules.check_password(password, user.name)
+    user.password_hash = _hasher.hash(password)
+    user.password_changed_at = clock.now()
+    user.must_change_password = False
+    user.epoch += 1
+    user.updated_at = clock.now()
+    session.flush()
+
+
+def password_matches(stored: str | None, password: str) -> bool:
+    """Constant work whether or not the account exists or has a password (TEN-15)."""
+    try:
+        return _hasher.verify(stored or _UNKNOWN_USER_HASH, password) and stored is not None
+    except (argon2.exceptions.VerifyMismatchError, argon2.exceptions.InvalidHashError):
+        return False
+
+
+def wrong_password() -> NotAuthenticated:
+    return NotAuthenticated("Name or password is wrong.", zh="用户名或密码错误。", code="wrong_password")
+
+
+def check_locked(db: Db, account: str, address: str) -> None:
+    """Refuse while the account or the address is locked."""
+    moment = clock.now()
+    for column, value, failures, lock in (
+        (sa.and_(SignInAttempt.account == account, SignInAttempt.address == address), account, LOCK_FAILURES, LOCK_TIME),
+        (SignInAttempt.address == address, address, ADDRESS_FAILURES, ADDRESS_LOCK_TIME),
+    ):
+        if not value:
+            continue
+        times = db.execute(
+            sa.select(SignInAttempt.at)
+            .where(column, SignInAttempt.outcome == "failed", SignInAttempt.at > moment - lock)
+            .order_by(SignInAttempt.at.desc())
+        ).scalars().all()
+        for newest, oldest in zip(times, times[failures - 1 :], strict=False):
+            if newest - oldest <= LOCK_WINDOW:
+                until = newest + lock
+                raise Locked(
+                    f"Too many wrong tries; try again after {until:%H:%M:%S} UTC.",
+                    zh=f"错误次数过多；请在 {until:%H:%M:%S}（UTC）后重试。",
+                    until=clock.to_wire(until),
+                )
+
+
+def note_attempt(session: Session, account: str, address: str, outcome: str) -> None:
+    session.add(SignInAttempt(account=account[:600], address=address[:64], at=clock.now(), outcome=outcome))
+    if outcome == "done":
+        session.execute(
+            sa.delete(SignInAttempt).where(SignInAttempt.account == account, SignInAttempt.address == address)
+        )
+
+
+def grant_step_up(session: Session, user_id: int, session_name: str) -> tuple[str, datetime]:
+    """A proof of presence for one browser session; one at a time per session."""
+    moment = clock.now()
+    session.execute(sa.delete(StepUp).where(StepUp.user_id == user_id, StepUp.session == session_name))
+    grant = secrets.token_urlsafe(32)
+    until = moment + tokens.STEP_UP_IDLE
+    session.add(
+        StepUp(digest=tokens.digest_of(grant), user_id=user_id, session=session_name, created_at=moment, expires_at=until)
+    )
+    session.flush()
+    return grant, until
+
+
+def setting(db: Db, key: str) -> dict[str, Any] | None:
+    return db.execute(sa.select(Setting.value).where(Setting.key == key)).scalar_one_or_none()
+
+
+def keep_setting(session: Session, key: str, value: dict[str, Any]) -> None:
+    row = session.get(Setting, key)
+    if row is None:
+        session.add(Setting(key=key, value=value))
+    else:
+        row.value = value
+    session.flush()
