@@ -11,6 +11,7 @@ import json
 import math
 import os
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, SupportsFloat
 
@@ -21,7 +22,13 @@ _next_step: dict[str, int] = {}
 _kept: list[dict[str, Any]] = []
 
 
-def log(metrics: dict[str, SupportsFloat] | None = None, /, *, step: int | None = None, **more: SupportsFloat) -> None:
+def log(
+    metrics: Mapping[str, SupportsFloat] | None = None,
+    /,
+    *,
+    step: int | None = None,
+    **more: SupportsFloat,
+) -> None:
     """Record metrics of the running program.
 
     Args:

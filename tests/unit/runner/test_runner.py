@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from recording_platform import RecordingPlatform, recording_platform
 
 
@@ -128,9 +127,7 @@ def test_a_restarting_platform_loses_nothing(workload: Workload, platform: Recor
 def test_the_exit_code_is_the_commands_and_files_of_a_failure_are_kept(
     workload: Workload, platform: RecordingPlatform
 ) -> None:
-    code, _, _ = finished(
-        workload.python("open('output/half.txt', 'w').write('half'); raise SystemExit(3)")
-    )
+    code, _, _ = finished(workload.python("open('output/half.txt', 'w').write('half'); raise SystemExit(3)"))
     assert code == 3
     assert platform.files == {"output/half.txt": b"half"}
     assert platform.closing is not None and platform.closing["exit_code"] == 3

@@ -1,0 +1,3 @@
+from himalia.algorithms.image_classification.train import main
+
+raise SystemExit(main())
