@@ -1,9 +1,11 @@
 """Fixtures of all tests.
 
-    postgres        a real PostgreSQL server, one per session (its absence fails, never skips)
-    database_url    an empty database, parametrised: SQLite and PostgreSQL
-    service         a platform service on it, no people
-    world           the same with tenants alpha and beta and people of every role
+postgres        a real PostgreSQL server, one per session (its absence fails, never skips)
+database_url    an empty database, parametrised: SQLite and PostgreSQL
+service         a platform service on it, no people
+world           the same with tenants alpha and beta and people of every role
+s3_server       a real S3 server (the bundled one), one per session
+stored_world    world with an empty bucket
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.postgres import Postgres
+from tests.support.s3 import S3Server
 from tests.support.service import LiveService, World, live_world, make_config
 
 os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")
@@ -48,3 +51,16 @@ def service(database_url: str, tmp_path: Path) -> Iterator[LiveService]:
 @pytest.fixture
 def world(database_url: str, tmp_path: Path) -> Iterator[World]:
     yield from live_world(make_config(tmp_path / "state", database_url))
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    server = S3Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def stored_world(database_url: str, s3_server: S3Server, tmp_path: Path) -> Iterator[World]:
+    config = make_config(tmp_path / "state", database_url, s3=s3_server.bucket().model_dump(mode="json"))
+    yield from live_world(config)

@@ -18,7 +18,10 @@ from himalia_hub.core.tasks import TaskRunner
 if TYPE_CHECKING:
     from himalia_hub.platform.parts import Platform
 
-NOUNS: tuple[str, ...] = ()
+NOUNS: tuple[str, ...] = (
+    "himalia_hub.tenancy",
+    "himalia_hub.data.content",
+)
 """Packages of nouns in the order of their layers."""
 
 TABLE_MODULES: tuple[str, ...] = (

@@ -1,0 +1,1 @@
+"""Content: immutable bytes of tenants by digest, in S3, as blobs of their own or in packs."""
