@@ -147,7 +147,9 @@ PEOPLE: dict[str, tuple[str, ...]] = {
 """All but *outsider* are in the tenant's department."""
 
 
-def add_person(live: LiveService, session: Session, tenant_id: int, name: str, roles: tuple[str, ...], department_id: int | None) -> Person:
+def add_person(
+    live: LiveService, session: Session, tenant_id: int, name: str, roles: tuple[str, ...], department_id: int | None
+) -> Person:
     user = tenancy.create_user(session, tenant_id, name, roles=roles, department_id=department_id)
     _, notebook = tokens.issue(session, user_id=user.id, kind=TokenKind.NOTEBOOK)
     _, api = tokens.issue(session, user_id=user.id, kind=TokenKind.API, reach=Reach.PLATFORM, name="tests")

@@ -35,9 +35,7 @@ def me(ctx: Context) -> dict[str, Any]:
     until = None
     grant = ctx.headers.get("Himalia-Step-Up")
     if actor.stepped_up and grant:
-        until = ctx.db.execute(
-            sa.select(StepUp.expires_at).where(StepUp.digest == tokens.digest_of(grant))
-        ).scalar()
+        until = ctx.db.execute(sa.select(StepUp.expires_at).where(StepUp.digest == tokens.digest_of(grant))).scalar()
     department = (
         {"id": actor.department_number, "name": actor.department_name} if actor.department_id is not None else None
     )
@@ -47,9 +45,7 @@ def me(ctx: Context) -> dict[str, Any]:
         "department": department,
         "roles": list(actor.roles),
         "permissions": {name: reach.word for name, reach in actor.grants.items()},
-        "with_step_up": {
-            name: reach.word for name, reach in actor.held.items() if actor.grants.get(name) != reach
-        },
+        "with_step_up": {name: reach.word for name, reach in actor.held.items() if actor.grants.get(name) != reach},
         "step_up": {"until": clock.to_wire(until)} if until else None,
         "token": {"kind": actor.token_kind.value},
     }
@@ -81,7 +77,11 @@ class TaskQuery(paging.ListQuery):
 
 
 @routes.get(
-    "/tasks", permission="compute.task.read", summary="Long operations", query=TaskQuery, response=paging.Page[schemas.Task]
+    "/tasks",
+    permission="compute.task.read",
+    summary="Long operations",
+    query=TaskQuery,
+    response=paging.Page[schemas.Task],
 )
 def list_tasks(ctx: Context, query: TaskQuery) -> dict[str, Any]:
     statement = sa.select(TaskRow.__table__).where(objects.visible(TaskRow, ctx.actor, ctx.permission))
@@ -96,7 +96,12 @@ def list_tasks(ctx: Context, query: TaskQuery) -> dict[str, Any]:
         ctx.db,
         statement,
         query,
-        sorts={"updated_at": TaskRow.updated_at, "created_at": TaskRow.created_at, "name": TaskRow.name, "status": TaskRow.state},
+        sorts={
+            "updated_at": TaskRow.updated_at,
+            "created_at": TaskRow.created_at,
+            "name": TaskRow.name,
+            "status": TaskRow.state,
+        },
         key=TaskRow.id,
         render=tasks.to_wire,
         search=(TaskRow.name, TaskRow.kind),
@@ -106,9 +111,7 @@ def list_tasks(ctx: Context, query: TaskQuery) -> dict[str, Any]:
 @routes.get("/tasks/{task}", permission="compute.task.read", summary="One long operation", response=schemas.Task)
 def get_task(ctx: Context, task: int) -> dict[str, Any]:
     row = ctx.db.execute(
-        sa.select(TaskRow.__table__).where(
-            objects.visible(TaskRow, ctx.actor, ctx.permission), TaskRow.number == task
-        )
+        sa.select(TaskRow.__table__).where(objects.visible(TaskRow, ctx.actor, ctx.permission), TaskRow.number == task)
     ).first()
     if row is None:
         raise NotFound()
@@ -116,7 +119,11 @@ def get_task(ctx: Context, task: int) -> dict[str, Any]:
 
 
 @routes.post(
-    "/tasks/{task}/cancel", permission="compute.task.cancel", summary="Cancel a long operation", response=schemas.Task, status=202
+    "/tasks/{task}/cancel",
+    permission="compute.task.cancel",
+    summary="Cancel a long operation",
+    response=schemas.Task,
+    status=202,
 )
 def cancel_task(ctx: Context, task: int) -> dict[str, Any]:
     row = objects.find(ctx.session, TaskRow, ctx.actor, ctx.permission, task, lock=True)
@@ -149,7 +156,9 @@ def _token_to_wire(row: Any) -> dict[str, Any]:
     }
 
 
-@routes.get("/api-tokens", permission="account.token.manage", summary="Your API tokens", response=list[schemas.ApiToken])
+@routes.get(
+    "/api-tokens", permission="account.token.manage", summary="Your API tokens", response=list[schemas.ApiToken]
+)
 def list_tokens(ctx: Context) -> list[dict[str, Any]]:
     rows = ctx.db.execute(
         sa.select(Token.__table__)
@@ -228,5 +237,3 @@ def revoke_token(ctx: Context, token: int) -> None:
     ).all()
     if not changed:
         raise NotFound()
-
-

@@ -252,7 +252,7 @@ class ApiHandler(web.RequestHandler):
                 )
             )
 
-    get = post = put = patch = delete = _answer  # type: ignore[assignment]
+    get = post = put = patch = delete = _answer
 
     def _arguments(self, route: Route) -> dict[str, Any]:
         arguments: dict[str, Any] = {}

@@ -72,9 +72,7 @@ async def _events(platform: Platform, actor: Actor, position: int | None) -> Asy
 
 
 def _batch(platform: Platform, actor: Actor, position: int) -> tuple[bytes, int, bool]:
-    statement = (
-        sa.select(Change).where(Change.position > position, _mine(actor)).order_by(Change.position).limit(BATCH)
-    )
+    statement = sa.select(Change).where(Change.position > position, _mine(actor)).order_by(Change.position).limit(BATCH)
     with platform.db.read() as db:
         rows = db.execute(statement).all()
     if not rows:
@@ -106,7 +104,5 @@ class ChangePruner:
             newest = db.execute(sa.select(sa.func.coalesce(sa.func.max(Change.position), 0))).scalar_one()
         with contextlib.suppress(Exception):
             await self._platform.db.write(
-                lambda session: session.execute(
-                    sa.delete(Change).where(Change.position < newest - 20 * BACKLOG)
-                )
+                lambda session: session.execute(sa.delete(Change).where(Change.position < newest - 20 * BACKLOG))
             )

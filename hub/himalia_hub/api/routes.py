@@ -110,7 +110,9 @@ class RouteTable:
     def __iter__(self) -> Iterator[Route]:
         return iter(self.routes)
 
-    def add(self, method: str, path: str, *, permission: str | None, summary: str, **options: Any) -> Callable[[Handler], Handler]:
+    def add(
+        self, method: str, path: str, *, permission: str | None, summary: str, **options: Any
+    ) -> Callable[[Handler], Handler]:
         """Declare a route; path parameters take their types from the handler's annotations."""
         if permission is not None and permission not in BY_NAME:
             raise ValueError(f"{method} {path}: permission {permission!r} is not in the table")
@@ -153,7 +155,9 @@ class RouteTable:
         options.setdefault("if_match", True)
         return self.add("PATCH", path, permission=permission, summary=summary, **options)
 
-    def delete(self, path: str, *, permission: str | None, summary: str, **options: Any) -> Callable[[Handler], Handler]:
+    def delete(
+        self, path: str, *, permission: str | None, summary: str, **options: Any
+    ) -> Callable[[Handler], Handler]:
         options.setdefault("status", 204)
         return self.add("DELETE", path, permission=permission, summary=summary, **options)
 

@@ -72,6 +72,4 @@ def record(
         "request_id": request_id,
     }
     previous = head or GENESIS
-    session.execute(
-        sa.insert(AuditEntry).values(**values, previous=previous, digest=entry_digest(previous, values))
-    )
+    session.execute(sa.insert(AuditEntry).values(**values, previous=previous, digest=entry_digest(previous, values)))

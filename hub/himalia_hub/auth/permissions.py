@@ -80,9 +80,7 @@ def _work(name: str, sentence: str) -> Permission:
 
 def _stop(name: str, sentence: str) -> Permission:
     """Stop or delete: own work, and administrators within their reach (TEN-10)."""
-    return _row(
-        name, sentence, member=OWN, department=DEPARTMENT, tenant=ORGANISATION, operator=OWN, api=OWN
-    )
+    return _row(name, sentence, member=OWN, department=DEPARTMENT, tenant=ORGANISATION, operator=OWN, api=OWN)
 
 
 def _everyone(name: str, sentence: str) -> Permission:
@@ -108,12 +106,26 @@ PERMISSIONS: tuple[Permission, ...] = (
     _row(
         "account.token.manage",
         "Create, list and revoke your own API tokens",
-        member=OWN, department=OWN, tenant=OWN, platform=OWN, operator=OWN, api=OWN, auditor=OWN, reader=OWN,
+        member=OWN,
+        department=OWN,
+        tenant=OWN,
+        platform=OWN,
+        operator=OWN,
+        api=OWN,
+        auditor=OWN,
+        reader=OWN,
     ),
     _read("compute.workload.read", "See work that occupies resources, with its log and use"),
     _stop("compute.workload.stop", "Stop work that occupies resources"),
     _read("compute.quota.read", "See quotas and what is used of them"),
-    _row("compute.quota.manage", "Set quotas", department=DEPARTMENT, tenant=ORGANISATION, platform=PLATFORM, local=PLATFORM),
+    _row(
+        "compute.quota.manage",
+        "Set quotas",
+        department=DEPARTMENT,
+        tenant=ORGANISATION,
+        platform=PLATFORM,
+        local=PLATFORM,
+    ),
     _row("compute.spec.manage", "Create, edit and delete resource specs", platform=PLATFORM, local=PLATFORM),
     _read("compute.task.read", "See long operations and their progress"),
     _work("compute.task.cancel", "Cancel a long operation"),
@@ -146,15 +158,56 @@ PERMISSIONS: tuple[Permission, ...] = (
     _work("serve.service.predict", "Call a service from the panel"),
     _work("serve.key.manage", "Create and revoke service keys"),
     _read("money.bill.read", "See bills and spending"),
-    _row("money.balance.read", "See the organisation's balance", member=OWN, department=OWN, tenant=OWN, platform=PLATFORM, reader=OWN, operator=OWN, api=OWN),
-    _row("money.ledger.read", "See income and expense of the organisation", tenant=ORGANISATION, platform=PLATFORM, local=PLATFORM),
+    _row(
+        "money.balance.read",
+        "See the organisation's balance",
+        member=OWN,
+        department=OWN,
+        tenant=OWN,
+        platform=PLATFORM,
+        reader=OWN,
+        operator=OWN,
+        api=OWN,
+    ),
+    _row(
+        "money.ledger.read",
+        "See income and expense of the organisation",
+        tenant=ORGANISATION,
+        platform=PLATFORM,
+        local=PLATFORM,
+    ),
     _row("money.price.manage", "Set prices", platform=PLATFORM, local=PLATFORM),
     _row("money.recharge.create", "Recharge a balance", platform=PLATFORM, local=PLATFORM),
     _row("tenancy.organisation.read", "See organisations", platform=PLATFORM, local=PLATFORM),
-    _row("tenancy.organisation.manage", "Create, edit, enable and disable organisations", platform=PLATFORM, local=PLATFORM),
-    _row("tenancy.user.read", "See members", department=DEPARTMENT, tenant=ORGANISATION, platform=PLATFORM, local=PLATFORM),
-    _row("tenancy.user.manage", "Create, edit, enable, disable members and issue sign-in links", tenant=ORGANISATION, platform=PLATFORM, local=PLATFORM),
-    _row("audit.entry.read", "Read the audit log", tenant=ORGANISATION, platform=PLATFORM, auditor=PLATFORM, local=PLATFORM),
+    _row(
+        "tenancy.organisation.manage",
+        "Create, edit, enable and disable organisations",
+        platform=PLATFORM,
+        local=PLATFORM,
+    ),
+    _row(
+        "tenancy.user.read",
+        "See members",
+        department=DEPARTMENT,
+        tenant=ORGANISATION,
+        platform=PLATFORM,
+        local=PLATFORM,
+    ),
+    _row(
+        "tenancy.user.manage",
+        "Create, edit, enable, disable members and issue sign-in links",
+        tenant=ORGANISATION,
+        platform=PLATFORM,
+        local=PLATFORM,
+    ),
+    _row(
+        "audit.entry.read",
+        "Read the audit log",
+        tenant=ORGANISATION,
+        platform=PLATFORM,
+        auditor=PLATFORM,
+        local=PLATFORM,
+    ),
     _row("internal.hub.call", "What only the hub asks: sign-in, start page, notebooks' lives", hub=PLATFORM),
     _row("internal.admin.call", "What only the machine's administrator asks", local=PLATFORM),
 )

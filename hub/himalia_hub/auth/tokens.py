@@ -186,9 +186,7 @@ def authenticate(
     if kind is TokenKind.WORKLOAD:
         own = permissions.clip(held, TokenKind.NOTEBOOK, reach=None, scopes=None, stepped_up=False)
         held = {**own, **permissions.held_by([permissions.WORKLOAD])}
-    grants = permissions.clip(
-        held, kind, reach=Reach(row.reach), scopes=row.scopes, stepped_up=stepped_up
-    )
+    grants = permissions.clip(held, kind, reach=Reach(row.reach), scopes=row.scopes, stepped_up=stepped_up)
     return _actor(row, roles, held if kind is TokenKind.NOTEBOOK else grants, grants, kind, stepped_up, address)
 
 

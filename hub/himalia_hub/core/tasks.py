@@ -7,6 +7,7 @@ same task and must go on from what is already done; it reports through :class:`T
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -63,7 +64,14 @@ def create(
     return row
 
 
-def finish(session: Session, row: TaskRow, state: str, *, result: dict[str, Any] | None = None, error: dict[str, Any] | None = None) -> None:
+def finish(
+    session: Session,
+    row: TaskRow,
+    state: str,
+    *,
+    result: dict[str, Any] | None = None,
+    error: dict[str, Any] | None = None,
+) -> None:
     """End a task: ``succeeded``, ``failed`` or ``cancelled``."""
     row.state = state
     row.result = result
@@ -169,22 +177,26 @@ class TaskRunner:
         if free <= 0:
             return
         with self._platform.db.read() as db:
-            found = db.execute(
-                sa.select(TaskRow.id)
-                .where(
-                    TaskRow.state.in_(ACTIVE),
-                    TaskRow.kind.in_(list(self._bodies)),
-                    TaskRow.id.not_in(list(self._running) or [0]),
+            found = (
+                db.execute(
+                    sa.select(TaskRow.id)
+                    .where(
+                        TaskRow.state.in_(ACTIVE),
+                        TaskRow.kind.in_(list(self._bodies)),
+                        TaskRow.id.not_in(list(self._running) or [0]),
+                    )
+                    .order_by(TaskRow.id)
+                    .limit(free)
                 )
-                .order_by(TaskRow.id)
-                .limit(free)
-            ).scalars().all()
+                .scalars()
+                .all()
+            )
         for task_id in found:
             job = asyncio.create_task(self._run(task_id))
             self._running[task_id] = job
-            job.add_done_callback(lambda _, task_id=task_id: self._finished(task_id))
+            job.add_done_callback(functools.partial(self._finished, task_id))
 
-    def _finished(self, task_id: int) -> None:
+    def _finished(self, task_id: int, _job: asyncio.Task[None]) -> None:
         self._running.pop(task_id, None)
         self._platform.controllers.wake(self.name)
 
@@ -212,7 +224,10 @@ class TaskRunner:
         except Cancelled:
             state = "cancelled"
         except HimaliaError as failure:
-            state, error = "failed", {"code": failure.code, "detail": failure.message, "detail_zh": failure.zh, "hint": failure.hint}
+            state, error = (
+                "failed",
+                {"code": failure.code, "detail": failure.message, "detail_zh": failure.zh, "hint": failure.hint},
+            )
         except asyncio.CancelledError:
             raise
         except Exception as failure:

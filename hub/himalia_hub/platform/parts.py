@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from himalia_hub.auth import permissions
 from himalia_hub.auth.tokens import RoleCache, digest_of
 from himalia_hub.controllers.runner import ControllerRunner
-from himalia_hub.core.db import Database
+from himalia_hub.core.db import Database, Db
 from himalia_hub.platform.config import PlatformConfig, secret_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Platform:
     backend: Backend | None = None
     machine_credentials: dict[str, str] = field(default_factory=dict)
     shutting_down: bool = False
+    workload_counts: Callable[[Db], dict[str, int]] | None = None
+    """Set by the engine: workloads by phase, for the machine's administrator."""
     _provided: dict[type[Any], Any] = field(default_factory=dict)
 
     def provide(self, value: Any, *, as_type: type[Any] | None = None) -> None:

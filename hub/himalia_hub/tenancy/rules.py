@@ -38,7 +38,11 @@ def check_code(code: str) -> str:
         )
     if code in RESERVED_CODES:
         raise InvalidInput(
-            f"code: {code!r} is reserved.", zh=f"code：{code!r} 为保留代码。", field="code", rule="not reserved", value=code
+            f"code: {code!r} is reserved.",
+            zh=f"code：{code!r} 为保留代码。",
+            field="code",
+            rule="not reserved",
+            value=code,
         )
     return code
 

@@ -63,7 +63,11 @@ def create_tenant(session: Session, *, code: str, name: str, description: str = 
     if taken is not None:
         field, value = ("code", code) if taken.code == code else ("name", name)
         raise Conflict(
-            f"{field}: {value!r} is not available.", zh=f"{field}：{value!r} 不可用。", field=field, rule="unique", value=value
+            f"{field}: {value!r} is not available.",
+            zh=f"{field}：{value!r} 不可用。",
+            field=field,
+            rule="unique",
+            value=value,
         )
     moment = clock.now()
     tenant = Tenant(code=code, name=name, description=description, created_at=moment, updated_at=moment)
@@ -101,11 +105,17 @@ def create_user(
     rules.check_user_name(name)
     key = name.casefold()
     if session.execute(sa.select(User.id).where(User.source == "local", User.name_key == key)).first():
-        raise Conflict(f"name: {name!r} is not available.", zh=f"name：{name!r} 不可用。", field="name", rule="unique", value=name)
+        raise Conflict(
+            f"name: {name!r} is not available.", zh=f"name：{name!r} 不可用。", field="name", rule="unique", value=name
+        )
     unknown = [role for role in roles if role not in permissions.BUILT_IN_ROLES]
     if unknown:
         raise InvalidInput(
-            f"roles: {unknown[0]!r} is not a role.", zh=f"roles：没有角色 {unknown[0]!r}。", field="roles", rule="known roles", value=unknown[0]
+            f"roles: {unknown[0]!r} is not a role.",
+            zh=f"roles：没有角色 {unknown[0]!r}。",
+            field="roles",
+            rule="known roles",
+            value=unknown[0],
         )
     if password is not None:
         rules.check_password(password, name)
@@ -133,12 +143,16 @@ def create_user(
 
 def bootstrap(session: Session) -> User:
     """The first platform administrator and the organisation it works in; made once."""
-    found = session.execute(
-        sa.select(User)
-        .join(UserRole, UserRole.user_id == User.id)
-        .where(UserRole.role == permissions.ADMINISTRATOR)
-        .order_by(User.id)
-    ).scalars().first()
+    found = (
+        session.execute(
+            sa.select(User)
+            .join(UserRole, UserRole.user_id == User.id)
+            .where(UserRole.role == permissions.ADMINISTRATOR)
+            .order_by(User.id)
+        )
+        .scalars()
+        .first()
+    )
     if found is not None:
         return found
     tenant = create_tenant(session, code="home", name="Home")
@@ -152,9 +166,7 @@ def bootstrap(session: Session) -> User:
 
 
 def user_by_name(db: Db, name: str) -> Any:
-    row = db.execute(
-        sa.select(User.__table__).where(User.source == "local", User.name_key == name.casefold())
-    ).first()
+    row = db.execute(sa.select(User.__table__).where(User.source == "local", User.name_key == name.casefold())).first()
     if row is None:
         raise NotFound(f"No user is called {name!r}.", zh=f"没有名为 {name!r} 的用户。", field="name", value=name)
     return row
@@ -173,9 +185,9 @@ def identity(db: Db, user_id: int) -> dict[str, Any] | None:
     if row is None or not tokens.enabled(row):
         return None
     more = db.execute(
-        sa.select(User.password_hash.is_not(None).label("password_set"), User.must_change_password, User.language).where(
-            User.id == user_id
-        )
+        sa.select(
+            User.password_hash.is_not(None).label("password_set"), User.must_change_password, User.language
+        ).where(User.id == user_id)
     ).one()
     roles = db.execute(sa.select(UserRole.role).where(UserRole.user_id == user_id).order_by(UserRole.role))
     department = {"id": row.department_number, "name": row.department_name} if row.department_id else None
@@ -196,9 +208,7 @@ def new_link(session: Session, user_id: int) -> tuple[str, datetime]:
     """A one-time sign-in link's token; earlier unused ones of this user end."""
     moment = clock.now()
     session.execute(
-        sa.update(SignInLink)
-        .where(SignInLink.user_id == user_id, SignInLink.used_at.is_(None))
-        .values(used_at=moment)
+        sa.update(SignInLink).where(SignInLink.user_id == user_id, SignInLink.used_at.is_(None)).values(used_at=moment)
     )
     token = secrets.token_urlsafe(32)
     expires = moment + LINK_LIFETIME
@@ -246,16 +256,25 @@ def check_locked(db: Db, account: str, address: str) -> None:
     """Refuse while the account or the address is locked."""
     moment = clock.now()
     for column, value, failures, lock in (
-        (sa.and_(SignInAttempt.account == account, SignInAttempt.address == address), account, LOCK_FAILURES, LOCK_TIME),
+        (
+            sa.and_(SignInAttempt.account == account, SignInAttempt.address == address),
+            account,
+            LOCK_FAILURES,
+            LOCK_TIME,
+        ),
         (SignInAttempt.address == address, address, ADDRESS_FAILURES, ADDRESS_LOCK_TIME),
     ):
         if not value:
             continue
-        times = db.execute(
-            sa.select(SignInAttempt.at)
-            .where(column, SignInAttempt.outcome == "failed", SignInAttempt.at > moment - lock)
-            .order_by(SignInAttempt.at.desc())
-        ).scalars().all()
+        times = (
+            db.execute(
+                sa.select(SignInAttempt.at)
+                .where(column, SignInAttempt.outcome == "failed", SignInAttempt.at > moment - lock)
+                .order_by(SignInAttempt.at.desc())
+            )
+            .scalars()
+            .all()
+        )
         for newest, oldest in zip(times, times[failures - 1 :], strict=False):
             if newest - oldest <= LOCK_WINDOW:
                 until = newest + lock
@@ -281,7 +300,9 @@ def grant_step_up(session: Session, user_id: int, session_name: str) -> tuple[st
     grant = secrets.token_urlsafe(32)
     until = moment + tokens.STEP_UP_IDLE
     session.add(
-        StepUp(digest=tokens.digest_of(grant), user_id=user_id, session=session_name, created_at=moment, expires_at=until)
+        StepUp(
+            digest=tokens.digest_of(grant), user_id=user_id, session=session_name, created_at=moment, expires_at=until
+        )
     )
     session.flush()
     return grant, until

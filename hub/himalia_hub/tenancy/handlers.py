@@ -1,0 +1,7 @@
+"""Routes of tenancy; the administration panels' routes join here."""
+
+from __future__ import annotations
+
+from himalia_hub.tenancy import internal
+
+TABLES = [internal.routes]

@@ -1,0 +1,97 @@
+"""What the hub asks: sign-in by link and password, refresh, step-up (TEN-13..17)."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from himalia_hub.audit.tables import AuditEntry
+from tests.support.service import ADMIN_CREDENTIAL, LiveService, World
+
+
+def new_link(live: LiveService, user: str | None = None) -> str:
+    answer = live.internal(ADMIN_CREDENTIAL).post("/admin/links", json={"user": user} if user else {})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["token"])
+
+
+def test_the_first_link_makes_the_administrator_and_works_once(service: LiveService) -> None:
+    """TEN-14: no default password; a one-time link sets name and password."""
+    hub, token = service.internal(), new_link(service)
+    look = hub.post("/sign-in/link/look", json={"token": token}).json()
+    assert look["password_set"] is False
+    weak = hub.post("/sign-in/link", json={"token": token, "password": "short"})
+    assert weak.status_code == 422
+    assert weak.json()["field"] == "password"
+    assert "short" not in weak.text
+    done = hub.post("/sign-in/link", json={"token": token, "name": "annabell", "password": "Tea time 42"})
+    assert done.status_code == 200, done.text
+    assert "Administrator" in done.json()["roles"]
+    assert hub.post("/sign-in/link", json={"token": token}).status_code == 410
+    signed = hub.post("/sign-in/password", json={"name": "ANNABELL", "password": "Tea time 42"})
+    assert signed.json()["hub_user"] == done.json()["hub_user"]
+
+
+def test_a_newer_link_ends_the_older(service: LiveService) -> None:
+    older, newer = new_link(service), new_link(service)
+    hub = service.internal()
+    assert hub.post("/sign-in/link/look", json={"token": older}).status_code == 410
+    assert hub.post("/sign-in/link/look", json={"token": newer}).status_code == 200
+
+
+def test_unknown_user_and_wrong_password_answer_alike_and_lock(world: World) -> None:
+    """TEN-15."""
+    hub = world.live.internal()
+    name = world.alpha.member.name
+    for who in (name, "nobodyhere"):
+        answers = [hub.post("/sign-in/password", json={"name": who, "password": "x", "address": who}) for _ in range(4)]
+        assert [a.status_code for a in answers] == [401, 401, 401, 429]
+        assert answers[0].json()["detail"] == "Name or password is wrong."
+
+
+def test_refresh_ends_with_the_epoch(world: World) -> None:
+    hub, member = world.live.internal(), world.alpha.member
+    token = new_link(world.live, member.name)
+    identity = hub.post("/sign-in/link", json={"token": token, "password": "Tea time 42"}).json()
+    asked = {"hub_user": identity["hub_user"], "session_epoch": identity["session_epoch"]}
+    assert hub.post("/sign-in/refresh", json=asked).json()["valid"] is True
+    changed = hub.post(
+        "/password", json={"hub_user": member.hub_name, "old_password": "Tea time 42", "password": "Cake now 77"}
+    )
+    assert changed.status_code == 204, changed.text
+    assert hub.post("/sign-in/refresh", json=asked).json()["valid"] is False
+
+
+def test_a_step_up_unlocks_the_wider_reach_of_its_owner_only(world: World) -> None:
+    """TEN-17."""
+    admin, other = world.alpha.tenant_admin, world.beta.tenant_admin
+    hub = world.live.internal()
+    hub.post("/sign-in/link", json={"token": new_link(world.live, admin.name), "password": "Tea time 42"})
+    body = {"hub_user": admin.hub_name, "session": "s1", "password": "Tea time 42"}
+    assert hub.post("/step-up", json={**body, "password": "wrong"}).status_code == 401
+    grant = hub.post("/step-up", json=body).json()["grant"]
+    mine = admin.client(**{"Himalia-Step-Up": grant}).get("/me").json()
+    assert mine["permissions"]["data.dataset.read"] == "organisation"
+    theirs = other.client(**{"Himalia-Step-Up": grant}).get("/me").json()
+    assert theirs["permissions"]["data.dataset.read"] == "own"
+
+
+@pytest.mark.parametrize("credential", ["", "nonsense", ADMIN_CREDENTIAL])
+def test_only_the_hub_reaches_the_hubs_routes(service: LiveService, credential: str) -> None:
+    answer = service.internal(credential or "x").post("/sign-in/refresh", json={})
+    assert answer.status_code in (401, 404)
+
+
+def test_a_person_does_not_reach_internal_routes(world: World) -> None:
+    token = world.alpha.administrator.notebook_token
+    assert world.live.internal(token).get("/admin/status").status_code == 404
+
+
+def test_sign_ins_are_audited_without_secrets(world: World) -> None:
+    """SEC-1."""
+    hub = world.live.internal()
+    hub.post("/sign-in/password", json={"name": "somebody", "password": "hunter2 secret"})
+    with world.live.platform.db.engine.connect() as db:
+        rows = db.execute(sa.select(AuditEntry.__table__)).all()
+    assert any(row.action == "sign_in.password" and row.outcome == "failed" for row in rows)
+    assert all("hunter2" not in str(row) for row in rows)
