@@ -21,7 +21,7 @@ _WHERE = {
     "logged": "himalia.sdk.tracking",
 }
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     "__version__",
     "load_ipython_extension",
     *_WHERE,

@@ -78,7 +78,15 @@ class MetricsFile:
                 return None, None
             at = str(line.get("at") or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
             return {"name": name, "step": int(line.get("step", 0)), "value": value, "at": at}, None
-        except (JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        except (
+            JSONDecodeError,
+            UnicodeDecodeError,
+            KeyError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+        ):
             self._warn("line", f"a line of {self._path} is no metric: {raw[:80]!r}; left out.")
             return None, None
 

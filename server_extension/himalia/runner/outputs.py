@@ -134,11 +134,15 @@ class Uploader:
             for call in calls(self._files(folders)):
                 self._call(call)
                 sent.update(part.file.path for part in call)
-            closing = {"path": "", "size": 0, "complete": self._whole, "files": len(sent), "exit_code": exit_code}
+            closing = {
+                "path": "",
+                "size": 0,
+                "complete": self._whole,
+                "files": len(sent),
+                "exit_code": exit_code,
+            }
             raw = frame(closing)
-            self._platform.send(
-                "POST", self._path, raw, content_type=CONTENT_TYPE, key=str(uuid.uuid4())
-            )
+            self._platform.send("POST", self._path, raw, content_type=CONTENT_TYPE, key=str(uuid.uuid4()))
         except Away as error:
             self._say(f"not all files were sent: {error}")
             return False

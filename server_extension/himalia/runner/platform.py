@@ -43,9 +43,7 @@ class Platform:
         wake: When set, waiting between tries ends at once and the deadline is asked again.
     """
 
-    def __init__(
-        self, base_url: str, token: str, deadline: Callable[[float], float], wake: threading.Event
-    ) -> None:
+    def __init__(self, base_url: str, token: str, deadline: Callable[[float], float], wake: threading.Event) -> None:
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"HIMALIA_API_URL must be an http or https address, not {base_url!r}.")
@@ -94,7 +92,7 @@ class Platform:
             left = self._deadline(first) - time.monotonic()
             if left <= 0:
                 raise Away(f"the platform could not be reached ({problem})")
-            wait = min(left, pause * random.uniform(0.5, 1.0))
+            wait = min(left, pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             if self._wake.is_set():
                 time.sleep(min(wait, 0.5))
             else:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
 from himalia.algorithms.image_classification import graph
 from himalia.algorithms.image_classification.data import load_picture, read
 from himalia.algorithms.image_classification.train import main
-from PIL import Image
-from sklearn.datasets import load_digits
 
 
 def write_version(folder: Path, rows: list[tuple[np.ndarray, list[str], str]], side: int = 32) -> Path:
@@ -21,14 +22,10 @@ def write_version(folder: Path, rows: list[tuple[np.ndarray, list[str], str]], s
     with (folder / "annotations.jsonl").open("w") as lines:
         for number, (pixels, labels, split) in enumerate(rows):
             name = f"{number:04d}.png"
-            Image.fromarray(pixels).resize((side, side), Image.Resampling.NEAREST).save(
-                folder / "images" / name
-            )
+            Image.fromarray(pixels).resize((side, side), Image.Resampling.NEAREST).save(folder / "images" / name)
             lines.write(json.dumps({"path": f"images/{name}", "labels": labels, "split": split}) + "\n")
     labels = sorted({label for _, names, _ in rows for label in names})
-    (folder / "labels.json").write_text(
-        json.dumps([{"name": label, "colour": "#000000"} for label in labels])
-    )
+    (folder / "labels.json").write_text(json.dumps([{"name": label, "colour": "#000000"} for label in labels]))
     return folder
 
 
@@ -45,9 +42,7 @@ def digits(count: int, split: str | None = None) -> list[tuple[np.ndarray, list[
     ]
 
 
-def train(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Path, *more: str
-) -> tuple[int, list[dict[str, Any]]]:
+def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: Path, *more: str) -> tuple[int, list[dict[str, Any]]]:
     metrics = tmp_path / "metrics.jsonl"
     metrics.unlink(missing_ok=True)
     monkeypatch.setenv("HIMALIA_METRICS_FILE", str(metrics))

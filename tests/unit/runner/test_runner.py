@@ -82,9 +82,7 @@ def test_metrics_progress_and_files_arrive(workload: Workload, platform: Recordi
     )
     assert (code, out, err) == (0, "hello\n", "")
     assert [(p["name"], p["step"], p["value"]) for p in platform.points] == [
-        (name, step, value)
-        for step in range(3)
-        for name, value in (("loss", 1 / (step + 1)), ("accuracy", 0.5))
+        (name, step, value) for step in range(3) for name, value in (("loss", 1 / (step + 1)), ("accuracy", 0.5))
     ]
     assert platform.progress[-1] == {"step": 3, "total": 3}
     assert platform.files == {"model/model.onnx": b"m" * 1000, "output/a/b/数.txt": b"x", "output/empty": b""}
@@ -140,9 +138,7 @@ def test_death_by_signal_and_a_missing_command_have_the_shells_codes(workload: W
     assert code == 127 and "no-such-command" in err
 
 
-def test_stop_reaches_the_command_and_sends_what_exists(
-    workload: Workload, platform: RecordingPlatform
-) -> None:
+def test_stop_reaches_the_command_and_sends_what_exists(workload: Workload, platform: RecordingPlatform) -> None:
     """SIGTERM: the command ends by itself, its last metrics and files arrive."""
     process = workload.python("""
         import signal, sys, time, himalia
@@ -184,9 +180,7 @@ def test_a_command_that_ignores_the_stop_is_killed_within_the_grace(
     assert platform.files == {"output/kept": b"k"}
 
 
-def test_no_failure_of_the_platform_fails_the_training(
-    workload: Workload, platform: RecordingPlatform
-) -> None:
+def test_no_failure_of_the_platform_fails_the_training(workload: Workload, platform: RecordingPlatform) -> None:
     """Refused metrics and files are said once each; the rest arrives; the exit code stays 0."""
     platform.refuse_metrics = True
     platform.refused_paths = {"output/b"}

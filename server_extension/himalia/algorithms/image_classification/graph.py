@@ -84,9 +84,7 @@ def classifier_graph(
     features = _features(builder, kind, shape)
     folded = weights / scale[:, None]
     offset = bias - mean @ folded
-    score = builder.add(
-        "Add", builder.add("MatMul", features, builder.constant(folded)), builder.constant(offset)
-    )
+    score = builder.add("Add", builder.add("MatMul", features, builder.constant(folded)), builder.constant(offset))
     probability = builder.add("Sigmoid", score)
     if not multi_label:
         total = builder.add("ReduceSum", probability, builder.constant([1], np.int64), keepdims=1)
@@ -114,9 +112,7 @@ def _hog(builder: Builder, shape: Shape) -> str:
     kernels[0, 0, 1, :] = (-1, 0, 1)
     kernels[1, 0, :, 1] = (-1, 0, 1)
     gradient = builder.add("Conv", padded, builder.constant(kernels))
-    across, down = (
-        builder.add("Gather", gradient, builder.constant([index], np.int64), axis=1) for index in (0, 1)
-    )
+    across, down = (builder.add("Gather", gradient, builder.constant([index], np.int64), axis=1) for index in (0, 1))
     squares = builder.add("Add", builder.add("Mul", across, across), builder.add("Mul", down, down))
     magnitude = builder.add("Sqrt", squares)
     histogram = builder.add("Mul", _orientation_weights(builder, across, down), magnitude)
@@ -162,9 +158,7 @@ def _normalised_blocks(builder: Builder, cells: str, rows: int, columns: int) ->
 
 
 def _unit_length(builder: Builder, block: str) -> str:
-    squares = builder.add(
-        "ReduceSum", builder.add("Mul", block, block), builder.constant([1], np.int64), keepdims=1
-    )
+    squares = builder.add("ReduceSum", builder.add("Mul", block, block), builder.constant([1], np.int64), keepdims=1)
     return builder.add("Div", block, builder.add("Sqrt", builder.add("Add", squares, builder.constant(1e-6))))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import SGDClassifier  # type: ignore[import-untyped]
+from sklearn.linear_model import SGDClassifier
 
 Features = NDArray[np.float32]
 Targets = NDArray[np.bool_]

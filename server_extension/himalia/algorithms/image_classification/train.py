@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]
+import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
@@ -53,12 +53,8 @@ def parser() -> argparse.ArgumentParser:
         description="Train an image classifier on a dataset version; write it as one ONNX file.",
     )
     add = result.add_argument
-    add(
-        "--data_url", type=Path, default=variable("data_url", "/himalia/input/input0"), help="dataset version"
-    )
-    add(
-        "--validation_url", type=Path, default=variable("validation_url", "") or None, help="to validate with"
-    )
+    add("--data_url", type=Path, default=variable("data_url", "/himalia/input/input0"), help="dataset version")
+    add("--validation_url", type=Path, default=variable("validation_url", "") or None, help="to validate with")
     add(
         "--train_model_out",
         type=Path,
@@ -108,9 +104,7 @@ def run(arguments: argparse.Namespace) -> None:
     training, validation = table.of("train"), validation_table.of("validation")
     if not training:
         raise Unusable("No labelled picture is in the training split; publish with a training share.")
-    size = arguments.image_size - (
-        arguments.image_size % graph.CELLS_A_SIDE if arguments.features == "hog" else 0
-    )
+    size = arguments.image_size - (arguments.image_size % graph.CELLS_A_SIDE if arguments.features == "hog" else 0)
     coloured = arguments.colour == "colour" or (arguments.colour == "auto" and is_coloured(training))
     shape = graph.Shape(size, size, 3 if coloured else 1)
     print(
@@ -159,9 +153,7 @@ class Extractor:
 
     def __call__(self, examples: list[Example], purpose: str) -> Prepared:
         shape = self._shape
-        probe = self._session.run(
-            None, {"images": np.zeros((1, shape.height, shape.width, shape.channels), "f4")}
-        )
+        probe = self._session.run(None, {"images": np.zeros((1, shape.height, shape.width, shape.channels), "f4")})
         features = self._room(len(examples), int(probe[0].shape[1]), purpose)
         targets = np.zeros((len(examples), self._labels), dtype=bool)
         kept: list[Example] = []
@@ -285,9 +277,7 @@ def write_model(
             "colour": colour,
             "resample": "bilinear",
         },
-        "inputs": [
-            {"name": "images", "datatype": "FP32", "shape": [-1, shape.height, shape.width, shape.channels]}
-        ],
+        "inputs": [{"name": "images", "datatype": "FP32", "shape": [-1, shape.height, shape.width, shape.channels]}],
         "outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [-1, len(table.labels)]}],
     }
     for name, value in (("labels", list(table.labels)), ("signature", signature), ("metrics", metrics)):

@@ -1,0 +1,3 @@
+from himalia.serving.main import main
+
+raise SystemExit(main())
