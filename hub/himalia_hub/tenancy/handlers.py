@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from himalia_hub.tenancy import internal
+from himalia_hub.tenancy import internal, machine
 
-TABLES = [internal.routes]
+TABLES = [internal.routes, machine.routes]

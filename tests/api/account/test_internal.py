@@ -95,3 +95,23 @@ def test_sign_ins_are_audited_without_secrets(world: World) -> None:
         rows = db.execute(sa.select(AuditEntry.__table__)).all()
     assert any(row.action == "sign_in.password" and row.outcome == "failed" for row in rows)
     assert all("hunter2" not in str(row) for row in rows)
+
+
+def test_the_machine_makes_organisations_and_people_and_disabling_ends_them(world: World) -> None:
+    """TEN-1, TEN-2, TEN-6."""
+    admin, hub = world.live.internal(ADMIN_CREDENTIAL), world.live.internal()
+    bad = admin.post("/admin/tenants", json={"code": "-no", "name": "No"})
+    assert (bad.status_code, bad.json()["field"], bad.json()["value"]) == (422, "code", "-no")
+    assert admin.post("/admin/tenants", json={"code": "gamma", "name": "Gamma"}).status_code == 201
+    made = admin.post("/admin/users", json={"tenant": "gamma", "name": "gammaone"}).json()
+    link = hub.post("/sign-in/link", json={"token": made["token"], "password": "Tea time 42"})
+    assert link.json()["tenant"]["code"] == "gamma"
+    assert admin.post("/admin/users/gammaone/change", json={"enabled": False}).status_code == 200
+    answer = hub.post("/sign-in/password", json={"name": "gammaone", "password": "Tea time 42"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "account_disabled")
+
+
+def test_the_last_administrator_stays(service: LiveService) -> None:
+    new_link(service)
+    answer = service.internal(ADMIN_CREDENTIAL).post("/admin/users/administrator/change", json={"enabled": False})
+    assert answer.status_code == 422
