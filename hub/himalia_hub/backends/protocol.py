@@ -159,6 +159,9 @@ class ReplicaUsage:
     memory_bytes: int
     disk_bytes: int = 0
     accelerator_busy: Mapping[str, float] = field(default_factory=dict)
+    memory_peak_bytes: int = 0
+    memory_kills: int = 0
+    """How many of its processes the kernel ended for its memory limit, such as a notebook's kernel."""
 
 
 @dataclass(frozen=True, slots=True)
