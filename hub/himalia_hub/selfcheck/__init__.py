@@ -1,0 +1,1 @@
+"""``himalia selfcheck``: the whole line, headless, against a running platform, with real data."""
