@@ -1,0 +1,4 @@
+/** Datasets, label groups and the workbench. */
+export const data = {
+  'datasets.title': 'Datasets'
+} as const;

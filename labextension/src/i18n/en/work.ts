@@ -1,0 +1,4 @@
+/** Training, models, services, money and notebooks. */
+export const work = {
+  'work.unsaved': 'Not saved'
+} as const;

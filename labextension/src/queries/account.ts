@@ -1,0 +1,154 @@
+/** Who is asking, what the installation is, what is running, what is left. */
+import { useQuery, type UseQueryResult } from '@tanstack/react-query';
+import { useEffect, useState } from 'react';
+import type { ConnectionState } from '../api/events';
+import type { Balance, Installation, Me, Page, Quota, SearchHit, ServerContext, Task, Workload } from '../api/types';
+import { setCurrency } from '../domain/format';
+import { hasEnded } from '../domain/state';
+import { useFrame } from '../frame';
+import { useChange, useOne } from './common';
+import { keys } from './keys';
+
+const HOUR = 3_600_000;
+
+export function useMe(): UseQueryResult<Me> {
+  const { client } = useFrame();
+  return useQuery({ queryKey: keys.me, queryFn: () => client.get<Me>('/me'), staleTime: HOUR });
+}
+
+/** Whether the person holds a permission; undefined while unknown. */
+export function useCan(): (permission: string | undefined) => boolean | undefined {
+  const me = useMe();
+  return permission => (permission === undefined ? true : me.data && permission in me.data.permissions);
+}
+
+export function useInstallation(): UseQueryResult<Installation> {
+  const { client } = useFrame();
+  return useQuery({
+    queryKey: keys.installation,
+    queryFn: async () => {
+      const installation = await client.get<Installation>('/installation');
+      setCurrency(installation.currency);
+      return installation;
+    },
+    staleTime: HOUR
+  });
+}
+
+export function useServer(): UseQueryResult<ServerContext> {
+  const { client } = useFrame();
+  return useQuery({ queryKey: keys.context, queryFn: () => client.context(), staleTime: HOUR });
+}
+
+export function useBalance(): UseQueryResult<Balance> {
+  const { client } = useFrame();
+  return useQuery({ queryKey: keys.balance, queryFn: () => client.get<Balance>('/balance') });
+}
+
+export function useQuota(): UseQueryResult<Quota> {
+  const { client } = useFrame();
+  return useQuery({ queryKey: keys.quota, queryFn: () => client.get<Quota>('/quota') });
+}
+
+/** Work that occupies resources now. */
+export function useRunning(): UseQueryResult<Workload[]> {
+  const { client } = useFrame();
+  return useQuery({
+    queryKey: keys.list('workload', { active: true }),
+    queryFn: async () => (await client.get<Page<Workload>>('/workloads', { active: true, limit: 100 })).items
+  });
+}
+
+const USAGE_EVERY_MS = 5_000;
+
+/** The workload this notebook server is, with its use refreshed every few seconds. */
+export function useThisServer(): UseQueryResult<Workload> {
+  const { client } = useFrame();
+  const server = useServer();
+  const id = server.data?.workload_id ?? 0;
+  return useQuery({
+    queryKey: keys.one('workload', id),
+    queryFn: ({ signal }) => client.get<Workload>(`/workloads/${id}`, undefined, signal),
+    enabled: id > 0,
+    refetchInterval: USAGE_EVERY_MS
+  });
+}
+
+/** Tasks that run now, and those that ended in this session a moment ago. */
+export function useTasks(): Task[] {
+  const { client } = useFrame();
+  const tasks = useQuery({
+    queryKey: keys.list('task', { limit: 20 }),
+    queryFn: async () => (await client.get<Page<Task>>('/tasks', { limit: 20, sort: '-created_at' })).items,
+    refetchInterval: query => (query.state.data?.some(task => !hasEnded(task.state)) ? 2_000 : false)
+  });
+  const recent = Date.now() - 60_000;
+  return (tasks.data ?? []).filter(
+    task => !hasEnded(task.state) || (task.ended_at !== null && Date.parse(task.ended_at) > recent)
+  );
+}
+
+export function useTask(id: number | null | undefined): UseQueryResult<Task> {
+  return useOne<Task>('task', id ?? 0, `/tasks/${id}`, !!id);
+}
+
+export const useCancelTask = () =>
+  useChange<number, unknown>(['task', 'dataset'], (client, id) => client.post(`/tasks/${id}/cancel`));
+
+const STOP_PATH: Record<string, string> = {
+  notebook: '/notebooks',
+  run: '/runs',
+  inference_service: '/inference-services',
+  service_variant: '/inference-services'
+};
+
+/** Where the object behind a workload is stopped, if it can be stopped from here. */
+export function stopPath(workload: Workload): string | null {
+  const base = STOP_PATH[workload.object?.kind ?? workload.kind];
+  return base && workload.object ? `${base}/${workload.object.id}/stop` : null;
+}
+
+export const useStopWork = () =>
+  useChange<Workload, unknown>(['workload', 'notebook', 'run', 'inference_service'], (client, workload) =>
+    client.post(stopPath(workload) ?? '')
+  );
+
+export function useSearch(text: string): UseQueryResult<SearchHit[]> {
+  const { client } = useFrame();
+  return useQuery({
+    queryKey: keys.search(text),
+    queryFn: async ({ signal }) => (await client.get<{ items: SearchHit[] }>('/search', { q: text }, signal)).items,
+    enabled: text.trim().length > 0,
+    placeholderData: previous => previous
+  });
+}
+
+export function useConnection(): ConnectionState {
+  const { stream } = useFrame();
+  const [state, setState] = useState(stream.state);
+  useEffect(() => {
+    setState(stream.state);
+    return stream.listen(message => message.type === 'state' && setState(message.state));
+  }, [stream]);
+  return state;
+}
+
+/** The clock, for elapsed times: renders again every `everyMs`. */
+export function useNow(everyMs = 1_000): number {
+  const [now, setNow] = useState(() => Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), everyMs);
+    return () => clearInterval(timer);
+  }, [everyMs]);
+  return now;
+}
+
+/** A value that follows another after it has been still for a moment: search fields. */
+export function useSettled<T>(value: T, afterMs = 250): T {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), afterMs);
+    return () => clearTimeout(timer);
+  }, [value, afterMs]);
+  return settled;
+}
