@@ -100,9 +100,7 @@ class NodeCache:
             self._making.pop((tenant, digest), None)
             return self._entry(tenant, digest) / "tree"
 
-    async def _build(
-        self, building: Path, tenant: str, digest: str, source: ContentSource, progress: Progress
-    ) -> int:
+    async def _build(self, building: Path, tenant: str, digest: str, source: ContentSource, progress: Progress) -> int:
         entries = [entry async for entry in source.manifest(tenant, digest)]
         total, done = sum(entry.size for entry in entries), 0
         tree = building / "tree"

@@ -153,7 +153,10 @@ async def detect_isolation(requested: RequestedLevel = "auto") -> Isolation:
 def _hint(problem: str) -> str:
     """The command that most likely helps, from this machine's settings."""
     settings = {
-        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": ("1", "kernel.apparmor_restrict_unprivileged_userns=0"),
+        "/proc/sys/kernel/apparmor_restrict_unprivileged_userns": (
+            "1",
+            "kernel.apparmor_restrict_unprivileged_userns=0",
+        ),
         "/proc/sys/kernel/unprivileged_userns_clone": ("0", "kernel.unprivileged_userns_clone=1"),
         "/proc/sys/user/max_user_namespaces": ("0", "user.max_user_namespaces=15000"),
     }

@@ -144,7 +144,15 @@ def read_status(directory: str) -> dict[str, Any] | None:
 class Heartbeat:
     """The newest proof of life and sample of use."""
 
-    __slots__ = ("boot", "cpu_seconds", "disk_bytes", "memory_bytes", "memory_peak_bytes", "oom_kills", "wall")
+    __slots__ = (
+        "boot",
+        "cpu_seconds",
+        "disk_bytes",
+        "memory_bytes",
+        "memory_peak_bytes",
+        "oom_kills",
+        "wall",
+    )
 
     def __init__(
         self,

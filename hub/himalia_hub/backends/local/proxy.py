@@ -165,9 +165,7 @@ class Proxy:
     def count(self) -> Connections:
         return self._count
 
-    def look_up(
-        self, host: str, port: int, done: Callable[[list[tuple[int, str]] | Exception], None]
-    ) -> None:
+    def look_up(self, host: str, port: int, done: Callable[[list[tuple[int, str]] | Exception], None]) -> None:
         """Resolve in a thread; ``done`` runs in the loop."""
         if not self._enabled:
             done(Refused("this installation gives workloads no way to the outside"))

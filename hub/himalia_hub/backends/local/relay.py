@@ -264,4 +264,3 @@ def publish(loop: Loop, listener: socket.socket, count: Connections, inner: Inne
         inner.take(lambda sock: connect(loop, sock, ("127.0.0.1", port), connected))
 
     listen(loop, listener, count, accepted)
-

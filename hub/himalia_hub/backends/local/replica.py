@@ -108,9 +108,7 @@ class ReplicaFiles:
     def write_end(self, status: dict[str, Any], facts: dict[str, Any]) -> None:
         """Append an end to the journal on the shim's behalf and publish it."""
         line = {"event": "exit", "t": facts["ended_at"], "b": None, "written_by": "platform", **facts}
-        fd = os.open(
-            self.directory / journal.JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
-        )
+        fd = os.open(self.directory / journal.JOURNAL, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
             os.write(fd, json.dumps(line, separators=(",", ":")).encode() + b"\n")
             os.fsync(fd)
@@ -131,9 +129,7 @@ def remove_groups(paths: list[str], *, seconds: float) -> bool:
     return group.kill_and_remove(seconds)
 
 
-def _observed(
-    index: int, node: str, status: dict[str, Any], beat: journal.Heartbeat | None
-) -> ObservedReplica:
+def _observed(index: int, node: str, status: dict[str, Any], beat: journal.Heartbeat | None) -> ObservedReplica:
     end = status.get("exit")
     state = {"accepted": ReplicaState.PENDING, "running": ReplicaState.RUNNING}.get(
         status["phase"], ReplicaState.EXITED

@@ -24,10 +24,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_ETC = (
-    "alternatives ca-certificates fonts ld.so.cache ld.so.conf ld.so.conf.d localtime magic mime.types "
-    "pki protocols rpc services ssl terminfo timezone"
-).split()
+_ETC = [
+    "alternatives",
+    "ca-certificates",
+    "fonts",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "localtime",
+    "magic",
+    "mime.types",
+    "pki",
+    "protocols",
+    "rpc",
+    "services",
+    "ssl",
+    "terminfo",
+    "timezone",
+]
 _SYSTEM_LINKS = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _PUBLIC = ("/usr/", "/etc/", "/bin/", "/sbin/", "/lib", "/sys/", "/dev/")
 _STAGE = "/tmp"
@@ -144,10 +158,26 @@ def bwrap_arguments(
         shm_bytes: Size of ``/dev/shm``, 0 for the kernel's default (half the machine's memory).
     """
     arguments = [
-        *"--unshare-user --unshare-pid --unshare-ipc --unshare-uts --unshare-cgroup-try".split(),
+        *["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"],
         *f"--uid {addresses.UID} --gid {addresses.UID} --disable-userns --cap-drop ALL".split(),
-        *"--die-with-parent --new-session --hostname himalia".split(),
-        *"--ro-bind /usr /usr --perms 0755 --dir /etc --perms 0755 --dir /run --perms 0755 --dir /var".split(),
+        *["--die-with-parent", "--new-session", "--hostname", "himalia"],
+        *[
+            "--ro-bind",
+            "/usr",
+            "/usr",
+            "--perms",
+            "0755",
+            "--dir",
+            "/etc",
+            "--perms",
+            "0755",
+            "--dir",
+            "/run",
+            "--perms",
+            "0755",
+            "--dir",
+            "/var",
+        ],
     ]
     for path in _SYSTEM_LINKS:
         if os.path.islink(path):

@@ -44,11 +44,20 @@ def run(request: dict) -> dict:  # type: ignore[type-arg]
     uid = request["uid"]
     space = netns.create(uid, [], "127.0.0.1")
     output_read, output_write = os.pipe()
-    status_read, status_write = os.pipe()
+    _status_read, status_write = os.pipe()
     start = sandbox.Start(
         level=request["level"],
         bwrap=request["bwrap"],
-        command=[request["python"], "-I", "-S", "-c", INSIDE, request["secret"], str(os.getpid()), str(request["port"])],
+        command=[
+            request["python"],
+            "-I",
+            "-S",
+            "-c",
+            INSIDE,
+            request["secret"],
+            str(os.getpid()),
+            str(request["port"]),
+        ],
         environment={"PATH": "/usr/bin:/bin"},
         binds=[
             *(sandbox.Bind(path, path) for path in request["folders"]),
@@ -75,7 +84,6 @@ def run(request: dict) -> dict:  # type: ignore[type-arg]
         findings = json.loads(output)
     except ValueError:
         return {"ok": False, "findings": {}, "problem": output[-500:] or "the sandbox said nothing"}
-    # The owner's uid must differ from the platform's where each owner has one.
     return {"ok": all(findings.values()), "findings": findings, "problem": ""}
 
 
@@ -84,4 +92,4 @@ if __name__ == "__main__":
         answer = run(json.loads(sys.stdin.buffer.read()))
     except OSError as error:
         answer = {"ok": False, "findings": {}, "problem": str(error)}
-    print(json.dumps(answer))
+    sys.stdout.write(json.dumps(answer) + "\n")

@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 
-from himalia_hub.backends.local import addresses, cgroups, disk, journal, netns, proxy, relay, sandbox
+from himalia_hub.backends.local import addresses, cgroups, journal, netns, proxy, relay, sandbox
 from himalia_hub.backends.local.control import ControlServer
 from himalia_hub.backends.local.ending import Ending, judge, size
 from himalia_hub.backends.local.logfile import LogWriter
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 _TICK = 1.0
 _SAMPLE_EVERY = 60
 _DRAIN_SECONDS = 2.0
+_CATCH_SECONDS = 0.03
 
 
 class Shim:
@@ -48,6 +49,8 @@ class Shim:
         self.space: netns.NetworkSpace | None = None
         self.pid = 0
         self.sandbox_pid = 0
+        self._candidate = 0
+        self._caught = False
         self.command_pid = 0
         self.command_pidfd = -1
         self.wait_status: int | None = None
@@ -187,9 +190,7 @@ class Shim:
         targets = relay.Targets(self.spec["relay_file"])
         for name, port in addresses.RELAY_PORTS.items():
             relay.offer(self.loop, self.space.listeners[port], self.count, targets, name)
-        outside = proxy.Proxy(
-            self.loop, self.count, enabled=self.spec["egress"], allow=self.spec["egress_allow"]
-        )
+        outside = proxy.Proxy(self.loop, self.count, enabled=self.spec["egress"], allow=self.spec["egress_allow"])
         outside.serve(self.space.listeners[addresses.PROXY_PORT])
         self._outer = []
         for name, port in self.spec["ports"]:
@@ -224,7 +225,13 @@ class Shim:
             shm_bytes=spec["memory_bytes"],
         )
         self.status["started_at"] = self.clock.now()
-        self.journal.append("start", sync=True, cpu_millis=spec["cpu_millis"], memory_bytes=spec["memory_bytes"])
+        self.journal.append(
+            "start",
+            sync=True,
+            started_at=self.status["started_at"],
+            cpu_millis=spec["cpu_millis"],
+            memory_bytes=spec["memory_bytes"],
+        )
         self.pid, problem = start.spawn()
         os.close(log_write)
         os.close(status_write)
@@ -255,15 +262,17 @@ class Shim:
             self._look_for_command()
 
     def _look_for_command(self) -> None:
-        """Wait until the sandbox's first process has become the command; its pid is then known."""
+        """Find the sandbox's first process and wait until it has become the command.
+
+        A short-lived command must be caught between its fork and its end, for the kernel to tell
+        its exact end later: so the first milliseconds are spent here, while nothing else goes on.
+        """
         if self.command_pid or self.wait_status is not None:
             return
-        if self.command_pidfd < 0:
-            with contextlib.suppress(OSError, ValueError), open(
-                f"/proc/{self.sandbox_pid}/task/{self.sandbox_pid}/children"
-            ) as file:
-                self._candidate = int(file.read().split()[0])
-                self.command_pidfd = os.pidfd_open(self._candidate)
+        until = time.monotonic() + (_CATCH_SECONDS if not self._caught else 0.0)
+        self._caught = True
+        while not self._find_candidate() and time.monotonic() < until:
+            time.sleep(0.0001)
         if self.command_pidfd >= 0:
             with contextlib.suppress(OSError):
                 facts = os.stat(f"/proc/{self._candidate}/exe")
@@ -271,6 +280,21 @@ class Shim:
                     self._running(self._candidate)
                     return
         self.loop.later(0.001, self._look_for_command)
+
+    def _find_candidate(self) -> bool:
+        """Whether there is nothing more to look for: it is found, or the sandbox is gone."""
+        if self.command_pidfd >= 0:
+            return True
+        try:
+            with open(f"/proc/{self.sandbox_pid}/task/{self.sandbox_pid}/children") as file:
+                pids = file.read().split()
+            if pids:
+                self._candidate = int(pids[0])
+                self.command_pidfd = os.pidfd_open(self._candidate)
+                return True
+        except OSError:
+            return True
+        return False
 
     def _running(self, pid: int) -> None:
         self.command_pid = pid
@@ -340,12 +364,16 @@ class Shim:
             self.end(Ending("out_of_memory", text), grace=0)
 
     def _look_for_stop(self) -> None:
+        """Follow the newest request; a later one may shorten the grace, never lengthen it."""
         try:
             with open(os.path.join(self.directory, journal.STOP)) as file:
                 grace = float(json.load(file)["grace_seconds"])
         except (FileNotFoundError, ValueError):
             return
-        self.end(Ending("stopped", "It was stopped on request."), grace=grace)
+        if self.ending is None:
+            self.end(Ending("stopped", "It was stopped on request."), grace=grace)
+        else:
+            self.loop.later(max(0.0, grace), self._kill)
 
     def _read_log(self, _events: int) -> None:
         for _ in range(4):
@@ -371,8 +399,6 @@ class Shim:
 
         def arrived(_events: int) -> None:
             numbers = os.read(read_fd, 64)
-            if self.ending is not None:
-                return
             if signal.SIGUSR1 in numbers:
                 self._look_for_stop()
             if signal.SIGTERM in numbers and self.ending is None:
@@ -412,6 +438,7 @@ class Shim:
         self.loop.forget(self._pidfd)
         _, self.wait_status, self.meter.usage_at_exit = os.wait4(self.pid, 0)
         self.ended_at = self.clock.now()
+        self.beat()  # the kernel's counters as they are at the end
         with contextlib.suppress(OSError):
             while data := os.read(self._status_fd, 65536):
                 self._status_bytes += data
@@ -427,6 +454,13 @@ class Shim:
             return
         self._finish(judge(self))
 
+    def _close_step(self, ending: Ending) -> None:
+        """The step that was going on: done when it came to work that needs no readiness, else failed."""
+        last = self.status["steps"][-1]
+        if last["state"] == "active":
+            worked = self.spec["probe"] is None and ending.reason != "start_failed"
+            self.step(last["name"], "done" if worked else "failed", "" if worked else ending.message)
+
     def _finish(self, ending: Ending) -> None:
         beat = self.beat()
         if not self.group.kill_and_remove():
@@ -434,8 +468,7 @@ class Shim:
         if self.status["started_at"] is not None and self.wait_status is None:
             self.ended_at = self.clock.now()
         ended_at = self.ended_at if self.status["started_at"] is not None else self.clock.now()
-        if self.status["steps"][-1]["state"] == "active":
-            self.step(self.status["steps"][-1]["name"], "failed", ending.message)
+        self._close_step(ending)
         facts = {
             "reason": ending.reason,
             "exit_code": ending.exit_code,

@@ -42,9 +42,7 @@ class UidMap:
             raise LookupError(f"all {self._count} uids of this installation are in use; raise uid_count")
         uid = self._base + len(self._uids)
         self._uids[key] = uid
-        write_atomically(
-            str(self._path), json.dumps({"base": self._base, "uids": self._uids}).encode(), sync=True
-        )
+        write_atomically(str(self._path), json.dumps({"base": self._base, "uids": self._uids}).encode(), sync=True)
         return uid
 
 
