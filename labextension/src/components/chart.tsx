@@ -27,8 +27,10 @@ export interface ChartProps {
 
 const COLOURS = 6;
 // uPlot's own enumeration exists for the compiler only.
-const LINEAR_SCALE = 1;
-const LOG_SCALE = 3;
+/* eslint-disable @typescript-eslint/no-unsafe-enum-assignment */
+const LINEAR_SCALE = 1 as uPlot.Scale.Distr.Linear;
+const LOG_SCALE = 3 as uPlot.Scale.Distr.Logarithmic;
+/* eslint-enable */
 
 /** Exponential moving average without the bias of its start; gaps stay gaps. */
 export function smooth(values: readonly (number | null)[], keep: number): (number | null)[] {
@@ -83,7 +85,7 @@ function options(element: HTMLElement, props: ChartProps, onCursor: (index: numb
       y: false
     },
     legend: { show: false },
-    scales: { x: { time: false }, y: { distr: (props.logScale ? LOG_SCALE : LINEAR_SCALE) as uPlot.Scale.Distr } },
+    scales: { x: { time: false }, y: { distr: props.logScale ? LOG_SCALE : LINEAR_SCALE } },
     axes: [
       { ...axis, size: 24, grid: { show: false } },
       { ...axis, size: 48, values: (_plot, values) => values.map(value => (value === null ? '' : formatValue(value))) }

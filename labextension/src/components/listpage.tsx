@@ -64,12 +64,12 @@ export function useListView(filters: readonly Filter[] = [], defaultSort = '-upd
     search,
     setSearch,
     sort,
-    setSort: next => setView({ 'view.sort': next }),
+    setSort: next => tab.setView({ 'view.sort': next }),
     filter: value,
-    setFilter: (id, next) => setView({ [`view.${id}`]: next || null }),
+    setFilter: (id, next) => tab.setView({ [`view.${id}`]: next || null }),
     clear: () => {
       setSearch('');
-      setView(Object.fromEntries(['q', ...filters.map(filter => filter.id)].map(id => [`view.${id}`, null])));
+      tab.setView(Object.fromEntries(['q', ...filters.map(filter => filter.id)].map(id => [`view.${id}`, null])));
     },
     narrowed: !!settled || filters.some(filter => value(filter.id))
   };
