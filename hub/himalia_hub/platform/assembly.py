@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 NOUNS: tuple[str, ...] = (
     "himalia_hub.tenancy",
+    "himalia_hub.metering",
+    "himalia_hub.billing",
+    "himalia_hub.compute",
     "himalia_hub.data.content",
 )
 """Packages of nouns in the order of their layers."""
 
 TABLE_MODULES: tuple[str, ...] = (
     "himalia_hub.core.tables",
+    "himalia_hub.core.usage",
     "himalia_hub.tenancy.tables",
     "himalia_hub.audit.tables",
 )

@@ -1,0 +1,1 @@
+"""The engine: work that occupies resources, from admission to its last second."""

@@ -1,0 +1,266 @@
+"""May this start: the one assessment behind verdicts and admission (BEY-1, TEN-8).
+
+A verdict shows what :func:`assess` finds; a submission locks, asks the same function and then
+reserves. So what a form says is what a start does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from himalia_hub.backends.protocol import NodeCapacity, Resources
+from himalia_hub.compute import queue, quotas
+from himalia_hub.compute import resources as res
+from himalia_hub.compute.phases import Phase
+from himalia_hub.compute.tables import Workload
+from himalia_hub.core import clock
+from himalia_hub.core.admission import BudgetCheck, Estimate, Payer
+from himalia_hub.core.db import Db
+from himalia_hub.core.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class TooBig:
+    """A number that no node of the installation can give."""
+
+    resource: str
+    asked: int
+    largest: int
+    whole: bool
+    """True when each replica fits some node but all together exceed every node together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """Everything that is known about a start before it is made."""
+
+    asked: Mapping[str, int]
+    levels: tuple[quotas.Level, ...]
+    too_big: TooBig | None
+    short: quotas.Shortfall | None
+    estimate: Estimate
+    fits_now: bool
+    lacks: str | None
+    """The resource it would wait for."""
+    position: int
+    expected_start_at: datetime | None
+
+    @property
+    def too_dear(self) -> bool:
+        return self.estimate.hold_micros > self.estimate.balance_micros and self.estimate.price_per_hour_micros > 0
+
+
+def too_big(resources: Resources, replicas: int, nodes: Sequence[NodeCapacity]) -> TooBig | None:
+    """The number that can never be satisfied, or None."""
+    one, whole = res.amounts(resources), res.amounts(resources, replicas)
+    for name in res.ordered(one):
+        if one[name] > (most := res.largest(nodes, name)):
+            return TooBig(name, one[name], most, whole=False)
+    everything = res.total(nodes)
+    for name in res.ordered(whole):
+        if whole[name] > everything.get(name, 0):
+            return TooBig(name, whole[name], everything.get(name, 0), whole=True)
+    if not res.fits_a_node(one, nodes):
+        name = res.ordered(one)[-1]
+        return TooBig(name, one[name], res.largest(nodes, name), whole=False)
+    return None
+
+
+_LIVE = (
+    Workload.id,
+    Workload.phase,
+    Workload.priority,
+    Workload.cpu_millis,
+    Workload.memory_bytes,
+    Workload.accelerators,
+    Workload.replicas,
+    Workload.admitted_at,
+    Workload.started_at,
+    Workload.deadline_seconds,
+)
+
+
+def resources_of(row: Any) -> Resources:
+    """The resources of one replica of a workload's row."""
+    return Resources(
+        cpu_millis=row.cpu_millis,
+        memory_bytes=row.memory_bytes,
+        disk_bytes=getattr(row, "disk_bytes", 0),
+        accelerators={name: int(count) for name, count in row.accelerators.items()},
+    )
+
+
+def live(db: Db) -> tuple[list[queue.Occupying], list[queue.Waiting]]:
+    """Who has room and who waits for it, over all tenants."""
+    return sort_live(db.execute(sa.select(*_LIVE).where(Workload.ended_at.is_(None))).all())
+
+
+def sort_live(rows: Sequence[Any]) -> tuple[list[queue.Occupying], list[queue.Waiting]]:
+    """The same from rows that were read already."""
+    occupying: list[queue.Occupying] = []
+    waiting: list[queue.Waiting] = []
+    for row in rows:
+        asked = res.amounts(resources_of(row), row.replicas)
+        if row.admitted_at is not None:
+            ends = None
+            if row.deadline_seconds:
+                ends = (row.started_at or row.admitted_at) + timedelta(seconds=row.deadline_seconds)
+            occupying.append(queue.Occupying(asked, ends))
+        elif row.phase == Phase.QUEUED:
+            waiting.append(queue.Waiting(row.id, row.priority, asked))
+    return occupying, waiting
+
+
+def assess(
+    db: Db,
+    payer: Payer,
+    resources: Resources,
+    replicas: int,
+    section: str,
+    *,
+    nodes: Sequence[NodeCapacity],
+    single_machine: bool,
+    budget: BudgetCheck,
+    priority: int = 0,
+) -> Assessment:
+    """Look at size, quotas, money and room; changes nothing.
+
+    Args:
+        resources: What one replica asks for.
+        nodes: The backend's nodes as last seen.
+        priority: Its place in the queue is behind all of the same and of higher priority.
+    """
+    asked = res.amounts(resources, replicas)
+    capacity = res.total(nodes)
+    defaults = quotas.default_limits(capacity, single_machine=single_machine)
+    found = quotas.levels(db, payer, defaults, tuple(asked))
+    occupying, waiting = live(db)
+    me = queue.Waiting(2**62, priority, asked)
+    left = queue.free(capacity, occupying)
+    fits_now = me.workload_id in queue.admissible([*waiting, me], left)
+    ahead = [w for w in waiting if w.priority >= priority]
+    lacks = None
+    if not fits_now:
+        needed = dict(asked)
+        for work in ahead:
+            needed = res.add(needed, work.asked)
+        lacks = next(iter(res.short_of(needed, left)), None)
+    return Assessment(
+        asked=asked,
+        levels=tuple(found),
+        too_big=too_big(resources, replicas, nodes),
+        short=quotas.shortfall(found, asked),
+        estimate=budget.estimate(db, payer.tenant_id, resources, replicas, section),
+        fits_now=fits_now,
+        lacks=lacks,
+        position=len(ahead) + 1,
+        expected_start_at=None if fits_now else queue.expected_start(asked, ahead, capacity, occupying),
+    )
+
+
+def _too_big_sentences(big: TooBig) -> tuple[str, str]:
+    asked, most = res.show(big.resource, big.asked), res.show(big.resource, big.largest)
+    if big.largest == 0:
+        return (
+            f"No machine of this installation has {res.name_en(big.resource)}; {asked} was asked for.",
+            f"本平台没有任何机器具备{res.name_zh(big.resource)}；本次申请 {asked}。",
+        )
+    if big.whole:
+        return (
+            f"All machines together have {most}; {asked} was asked for, so this can never start.",
+            f"全部机器共有 {most}；本次申请 {asked}，永远无法启动。",
+        )
+    return (
+        f"The largest machine has {most}; {asked} was asked for, so this can never start.",
+        f"最大的机器只有 {most}；本次申请 {asked}，永远无法启动。",
+    )
+
+
+def never_fits(big: TooBig) -> InvalidInput:
+    text, text_zh = _too_big_sentences(big)
+    error = InvalidInput(
+        text,
+        zh=text_zh,
+        field="spec_id",
+        rule=f"at most {res.show(big.resource, big.largest)}",
+        value=big.asked,
+        hint="Choose a smaller size.",
+        hint_zh="请选择更小的规格。",
+        code="never_fits",
+        resource=big.resource,
+        asked=big.asked,
+        limit=big.largest,
+    )
+    error.status = 409
+    return error
+
+
+def verdict(found: Assessment, *, permitted: bool = True) -> dict[str, Any]:
+    """The ``Verdict`` of the API."""
+    kind, text, text_zh = "starts_now", "This starts now.", "可立即启动。"
+    resource = level = asked = used = limit = None
+    position: int | None = None
+    if not permitted:
+        kind = "not_permitted"
+        text, text_zh = "Your roles do not let you start this.", "您的角色不允许启动此任务。"
+    elif found.too_big is not None:
+        kind = "never_fits"
+        text, text_zh = _too_big_sentences(found.too_big)
+        resource, asked, limit = found.too_big.resource, found.too_big.asked, found.too_big.largest
+    elif found.short is not None:
+        kind = "over_quota"
+        text, text_zh = quotas.sentences(found.short)
+        short = found.short
+        resource, level, asked, used, limit = short.resource, short.level, short.asked, short.used, short.limit
+    elif found.too_dear:
+        kind = "too_dear"
+        text = "The balance does not cover the first 15 minutes. Ask an administrator to recharge."
+        text_zh = "余额不足以支付前 15 分钟的费用。请联系管理员充值。"
+    elif not found.fits_now:
+        kind, position, resource = "waits", found.position, found.lacks
+        what, what_zh = (res.name_en(resource), res.name_zh(resource)) if resource else ("room", "资源")
+        text = f"This waits for {what} in place {position} of the queue."
+        text_zh = f"需要排队等待{what_zh}，排在第 {position} 位。"
+    return {
+        "verdict": kind,
+        "sentence": text,
+        "sentence_zh": text_zh,
+        "resource": resource,
+        "level": level,
+        "asked": asked,
+        "used": used,
+        "limit": limit,
+        "queue_position": position,
+        "expected_start_at": clock.to_wire(found.expected_start_at) if kind == "waits" else None,
+        "price_per_hour_micros": found.estimate.price_per_hour_micros,
+        "hold_micros": found.estimate.hold_micros,
+        "balance_micros": found.estimate.balance_micros,
+        "levels": levels_to_wire(found.levels, found.asked),
+    }
+
+
+def levels_to_wire(found: Sequence[quotas.Level], asked: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
+    """Levels with what would remain of each resource after the start; ``after`` may be negative."""
+    rows = []
+    for level in found:
+        lines = []
+        for line in level.lines:
+            after = None
+            if asked is not None and line.limit is not None:
+                after = line.limit - line.used - asked.get(line.resource, 0)
+            lines.append(
+                {
+                    "resource": line.resource,
+                    "limit": line.limit,
+                    "used": line.used,
+                    "available": line.available,
+                    "after": after,
+                }
+            )
+        rows.append({"level": level.level, "name": level.name, "resources": lines})
+    return rows

@@ -1,0 +1,473 @@
+"""Makes the backend follow the database and the database follow the backend.
+
+One step reads the live workloads, observes the backend, decides purely (``decide``), writes all
+that changed in one transaction (phases, facts, releases, room for the queue) and then acts. Each
+action converges when repeated, so a kill between any two statements costs a repetition only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from himalia_hub.backends.protocol import BackendError, ObservedWorkload, WorkloadPlan
+from himalia_hub.compute import assess, facts, plans, queue, samples, specs
+from himalia_hub.compute import resources as res
+from himalia_hub.compute.decide import OVER, Decision, Known, decide
+from himalia_hub.compute.engine import RECONCILER, Engine
+from himalia_hub.compute.explain import Explanation
+from himalia_hub.compute.phases import ENDED, Phase, Reason
+from himalia_hub.compute.tables import Workload, id_of, key_of
+from himalia_hub.core import clock
+from himalia_hub.core.errors import HimaliaError
+from himalia_hub.core.usage import Fact
+
+log = logging.getLogger("himalia.engine")
+
+IDLE_SECONDS = 5.0
+RUNNING_SECONDS = 0.5
+NODES_SECONDS = 10.0
+ORPHANS_SECONDS = 60.0
+REPEAT_SECONDS = 2.0
+LAST_LINES = 20
+Attempt = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Change:
+    """What one step found out about one workload, to be written together."""
+
+    row: Any
+    decision: Decision
+    due: list[facts.NewFact]
+    steps: list[Any]
+    endpoints: list[Any]
+    ready: int
+
+    @property
+    def matters(self) -> bool:
+        row, decision = self.row, self.decision
+        return bool(
+            self.due
+            or decision.apply
+            or decision.restart_at
+            or decision.phase != row.phase
+            or (not _keeps_why(row, decision) and (decision.why.reason, decision.why.text) != (row.reason, row.message))
+            or self.steps != row.steps
+            or self.endpoints != row.endpoints
+            or self.ready != row.replicas_ready
+        )
+
+
+def _keeps_why(row: Any, decision: Decision) -> bool:
+    """A phase that goes on keeps its message (why it waits, why it restarts) unless a new one comes."""
+    return bool(decision.phase == row.phase and decision.why.reason is None and decision.phase != Phase.RUNNING)
+
+
+@dataclass(slots=True)
+class _Trouble:
+    """Failures to apply an attempt, and when to try again."""
+
+    count: int
+    again_at: float
+    text: str
+    final: bool
+
+
+@dataclass(slots=True)
+class _Acting:
+    """Actions under way or just done in this process."""
+
+    applying: set[Attempt] = field(default_factory=set)
+    applied_at: dict[Attempt, float] = field(default_factory=dict)
+    stopped_at: dict[Attempt, float] = field(default_factory=dict)
+    trouble: dict[Attempt, _Trouble] = field(default_factory=dict)
+
+    def forget(self, workload_id: int) -> None:
+        for kept in (self.applied_at, self.stopped_at, self.trouble):
+            for key in [key for key in kept if key[0] == workload_id]:
+                del kept[key]
+
+
+class Reconciler:
+    """The controller of workloads."""
+
+    name = RECONCILER
+    wakes_on_commit = False
+
+    def __init__(self, engine: Engine) -> None:
+        self.interval_seconds = IDLE_SECONDS
+        self._engine = engine
+        self._platform = engine.platform
+        self._book = facts.FactBook()
+        self._acting = _Acting()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._opened = self._loaded = False
+        self._nodes_at = self._observed_at = float("-inf")
+
+    # -- one step ----------------------------------------------------------------------------
+
+    async def step(self) -> None:
+        engine, backend = self._engine, self._engine.backend
+        engine.attach(asyncio.get_running_loop())
+        if backend is None:
+            return
+        if not self._opened:
+            await engine.open()
+            self._opened = True
+        await self._look_at_nodes()
+        with self._platform.db.read() as db:
+            if not self._loaded:
+                self._book.load(db)
+            rows = db.execute(sa.select(Workload.__table__).where(Workload.ended_at.is_(None))).all()
+        started = any(row.attempt_at is not None for row in rows)
+        if started or not self._loaded or time.monotonic() - self._observed_at > ORPHANS_SECONDS:
+            observed = self._sort(await backend.observe())
+            self._observed_at = time.monotonic()
+            await self._end_strays(rows, observed)
+        else:
+            observed = {}
+        self._loaded = True
+        now = clock.now()
+        changes = [self._examine(row, observed.get(row.id, []), now) for row in rows]
+        await self._commit([change for change in changes if change.matters], self._may_admit(rows))
+        await self._act(changes)
+        await self._keep_samples()
+        self.interval_seconds = self._interval(changes, now)
+
+    async def _look_at_nodes(self) -> None:
+        if time.monotonic() - self._nodes_at > NODES_SECONDS and self._engine.backend is not None:
+            self._engine.nodes = tuple(await self._engine.backend.nodes())
+            self._nodes_at = time.monotonic()
+            if not self._loaded:
+                nodes = self._engine.nodes
+                await self._platform.db.write(lambda session: specs.seed(session, nodes))
+
+    @staticmethod
+    def _sort(observed: Sequence[ObservedWorkload]) -> dict[int, list[ObservedWorkload]]:
+        found: dict[int, list[ObservedWorkload]] = defaultdict(list)
+        for attempt in observed:
+            workload_id = id_of(attempt.workload)
+            found[workload_id if workload_id is not None else 0].append(attempt)
+        return found
+
+    def _examine(self, row: Any, attempts: list[ObservedWorkload], now: datetime) -> Change:
+        """Compare one live workload with what is observed of it."""
+        present = next((a for a in attempts if a.attempt == row.attempt), None)
+        if present is not None:
+            self._engine.live.observe(row.id, present)
+        due = self._book.due(row.id, attempts)
+        trouble = self._acting.trouble.get((row.id, row.attempt))
+        policy = self._engine.translator(row.kind).policy
+        external = policy.launched_outside
+        known = Known(
+            wanted=row.wanted,
+            phase=Phase(row.phase),
+            attempt=row.attempt,
+            policy=policy,
+            resources=assess.resources_of(row),
+            replicas=row.replicas,
+            start_at=row.start_at,
+            admitted_at=row.admitted_at,
+            attempt_at=row.attempt_at,
+            not_before=row.not_before,
+            failures=row.failures,
+            stop=Explanation(Reason(row.stop_reason or Reason.STOPPED_BY_USER), row.stop_message, row.stop_message_zh),
+            seen=self._book.seen(row.id, row.attempt),
+            can_apply=not external or self._engine.launch_facts(row.id, row.attempt) is not None,
+            earlier_alive=any(a.attempt != row.attempt and _alive(a) for a in attempts),
+            apply_error=trouble.text if trouble is not None and trouble.final else None,
+            peak_memory=self._engine.live.peak_memory(row.id),
+        )
+        decision = decide(known, present, now)
+        if decision.apply and not self._may_apply((row.id, row.attempt)):
+            decision = Decision(decision.phase, decision.why)
+        if (row.id, row.attempt) in self._acting.applying and decision.ended and present is None:
+            decision = Decision(Phase(row.phase))  # wait for the apply under way to be seen
+        shown = present is not None and not decision.ended
+        return Change(
+            row=row,
+            decision=decision,
+            due=due,
+            steps=_steps(present) if present is not None else row.steps,
+            endpoints=_endpoints(present) if shown and present is not None else [],
+            ready=_ready(present, policy.probed) if shown and present is not None else 0,
+        )
+
+    def _may_apply(self, attempt: Attempt) -> bool:
+        if attempt in self._acting.applying:
+            return False
+        trouble = self._acting.trouble.get(attempt)
+        if trouble is not None and time.monotonic() < trouble.again_at:
+            return False
+        # Accepted a moment ago and not observed yet; a second apply would change nothing.
+        return time.monotonic() - self._acting.applied_at.get(attempt, float("-inf")) > REPEAT_SECONDS
+
+    def _may_admit(self, rows: Sequence[Any]) -> bool:
+        """Somebody of the queue could have room, as far as this reading shows."""
+        occupying, waiting = assess.sort_live(rows)
+        if not waiting:
+            return False
+        free = queue.free(res.total(self._engine.nodes), occupying)
+        return bool(queue.admissible(waiting, free))
+
+    # -- writing -----------------------------------------------------------------------------
+
+    async def _commit(self, changes: list[Change], may_admit: bool) -> None:
+        """Write what changed in one transaction, then start what was decided to start."""
+        frees = any(c.decision.ended for c in changes) or any(c.decision.phase == Phase.QUEUED for c in changes)
+        if not changes and not may_admit:
+            return
+        written: list[Change] = []
+
+        def work(session: Session) -> list[WorkloadPlan]:
+            written.clear()
+            made = [plan for change in changes for plan in self._write(session, change, written)]
+            if frees or may_admit:
+                for row in self._engine.admit_queue(session):
+                    if row.attempt_at is not None:
+                        made.extend(self._plan(session, row))
+            return made
+
+        made = await self._platform.db.write(work)
+        for change in written:
+            self._book.remember(change.due)
+        for plan in made:
+            self._start(plan)
+
+    def _write(self, session: Session, change: Change, written: list[Change]) -> list[WorkloadPlan]:
+        row = session.get(Workload, change.row.id, with_for_update=True, populate_existing=True)
+        if row is None or row.version != change.row.version:
+            self._engine.wake_after(session)  # somebody changed it meanwhile: look again
+            return []
+        decision = change.decision
+        facts.write(session, row, change.due)
+        if row.started_at is None:
+            row.started_at = min((f.opened_at for f in change.due), default=None)
+        row.steps, row.endpoints, row.replicas_ready = change.steps, change.endpoints, change.ready
+        if decision.failures is not None:
+            row.failures = decision.failures
+        made: list[WorkloadPlan] = []
+        if decision.restart_at is not None:
+            row.attempt += 1
+            row.attempt_at = clock.now()
+            row.not_before = decision.restart_at
+            self._engine.enter(session, row, Phase.STARTING, _restarting(decision, row))
+        elif decision.phase != row.phase or not _keeps_why(change.row, decision):
+            self._engine.enter(session, row, decision.phase, decision.why)
+        elif _visible(change):
+            self._engine.changed(session, row)
+        if decision.apply:
+            made = self._plan(session, row)
+        written.append(change)
+        return made
+
+    def _plan(self, session: Session, row: Workload) -> list[WorkloadPlan]:
+        """Build the plan of the present attempt; a refusal by the noun fails the attempt."""
+        translator = self._engine.translator(row.kind)
+        try:
+            with session.begin_nested():
+                plan = translator.plan(session, row, row.attempt)
+                return [plans.finish(session, row, plan, self._api_url())]
+        except HimaliaError as error:
+            refused = Explanation(Reason.START_FAILED, error.message, error.zh)
+            self._engine.enter(session, row, Phase.FAILED, refused)
+        except Exception as error:
+            log.exception("workload %s: no plan", row.key)
+            text = f"{type(error).__name__}: {error}"
+            self._engine.enter(session, row, Phase.FAILED, Explanation(Reason.BACKEND, text, text))
+        return []
+
+    def _api_url(self) -> str | None:
+        if self._engine.single_machine:
+            return None
+        return f"{self._platform.config.public.api_url}/services/himalia/api/v1"
+
+    # -- acting ------------------------------------------------------------------------------
+
+    def _start(self, plan: WorkloadPlan) -> None:
+        workload_id = id_of(plan.workload)
+        assert workload_id is not None
+        self._acting.applying.add((workload_id, plan.attempt))
+        self._spawn(self._apply((workload_id, plan.attempt), plan))
+
+    async def _apply(self, attempt: Attempt, plan: WorkloadPlan) -> None:
+        backend = self._engine.backend
+        assert backend is not None
+        try:
+            await backend.apply(plan)
+            self._acting.applied_at[attempt] = time.monotonic()
+            self._acting.trouble.pop(attempt, None)
+        except BackendError as error:
+            before = self._acting.trouble.get(attempt)
+            count = before.count + 1 if before is not None else 1
+            again = time.monotonic() + min(30.0, 0.5 * 2**count)
+            self._acting.trouble[attempt] = _Trouble(count, again, str(error), not error.retryable)
+            log.warning("workload %s attempt %s: %s", plan.workload, plan.attempt, error)
+        finally:
+            self._acting.applying.discard(attempt)
+            self._engine.wake()
+
+    async def _act(self, changes: list[Change]) -> None:
+        for change in changes:
+            row, decision = change.row, change.decision
+            if decision.stop:
+                await self._stop(row.id, row.attempt, row.grace_seconds)
+            if decision.ended:
+                self._spawn(self._after_end(row.id, row.attempt))
+
+    async def _stop(self, workload_id: int, attempt: int, grace: int) -> None:
+        backend = self._engine.backend
+        moment = time.monotonic()
+        if backend is None or moment - self._acting.stopped_at.get((workload_id, attempt), 0.0) < REPEAT_SECONDS:
+            return
+        self._acting.stopped_at[(workload_id, attempt)] = moment
+        await backend.stop(key_of(workload_id), attempt, grace_seconds=grace)
+
+    async def _end_strays(self, rows: Sequence[Any], observed: dict[int, list[ObservedWorkload]]) -> None:
+        """Stop what nobody wants: attempts of ended or unknown workloads, and earlier attempts."""
+        wanted = {row.id: row.attempt for row in rows if row.attempt_at is not None}
+        for workload_id, attempts in observed.items():
+            for attempt in attempts:
+                if _alive(attempt) and wanted.get(workload_id) != attempt.attempt and workload_id:
+                    await self._stop(workload_id, attempt.attempt, 10)
+            if workload_id not in wanted and self._book.doubtful(workload_id):
+                await self._correct(workload_id, attempts)
+
+    async def _correct(self, workload_id: int, attempts: list[ObservedWorkload]) -> None:
+        """The true end of an interval was found after it had been closed."""
+        due = [f for f in self._book.due(workload_id, attempts) if f.fact is Fact.CORRECTED]
+        if not due:
+            return
+
+        def work(session: Session) -> None:
+            row = session.get(Workload, workload_id)
+            if row is not None:
+                facts.write(session, row, due)
+
+        await self._platform.db.write(work)
+        self._book.remember(due)
+
+    async def _after_end(self, workload_id: int, attempt: int) -> None:
+        """Keep the last lines of the log with the workload; then forget what this process held."""
+        lines: list[str] = []
+        if attempt:
+            try:
+                lines = await samples.last_lines(self._engine, workload_id, attempt, LAST_LINES)
+            except BackendError as error:
+                log.warning("workload %s: no log: %s", workload_id, error)
+
+        def work(session: Session) -> bool:
+            row = session.get(Workload, workload_id)
+            if row is None or row.phase not in ENDED:
+                return False
+            if lines and row.last_lines != lines:
+                row.last_lines = lines
+                self._engine.changed(session, row)
+            return True
+
+        if await self._platform.db.write(work):
+            self._engine.forget_launches(workload_id)
+            self._engine.live.forget(workload_id)
+            self._acting.forget(workload_id)
+            if not self._book.doubtful(workload_id):
+                self._book.forget(workload_id)
+
+    async def _keep_samples(self) -> None:
+        due = self._engine.live.to_keep(samples.EVERY_SECONDS)
+        if due:
+            await self._platform.db.write(lambda session: samples.keep(session, due))
+            self._engine.live.kept(due)
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- pace --------------------------------------------------------------------------------
+
+    def _interval(self, changes: list[Change], now: datetime) -> float:
+        """How soon to look again: at once while something starts or stops, seldom when idle."""
+        pace = IDLE_SECONDS
+        for change in changes:
+            row, decision = change.row, change.decision
+            if decision.phase == Phase.WAITING and row.start_at is not None:
+                pace = min(pace, max(0.05, (row.start_at - now).total_seconds()))
+            elif decision.restart_at is not None or (row.not_before is not None and row.not_before > now):
+                pace = min(pace, 0.25)
+            elif decision.phase == Phase.STARTING and row.attempt_at is not None:
+                age = (now - row.attempt_at).total_seconds()
+                pace = min(pace, 0.02 if age < 1 else 0.1 if age < 30 else RUNNING_SECONDS)
+            elif decision.phase == Phase.STOPPING:
+                pace = min(pace, 0.05)
+            elif decision.phase in (Phase.RUNNING, Phase.STARTING):
+                pace = min(pace, RUNNING_SECONDS)
+        return pace
+
+
+def _alive(attempt: ObservedWorkload) -> bool:
+    return any(replica.state not in OVER for replica in attempt.replicas)
+
+
+def _steps(observed: ObservedWorkload) -> list[Any]:
+    """The start-up tree of the replica that is furthest behind."""
+    if not observed.replicas:
+        return []
+
+    def progress(index: int) -> int:
+        return sum(step.state == "done" for step in observed.replicas[index].steps)
+
+    slowest = min(range(len(observed.replicas)), key=progress)
+    return [
+        {
+            "name": step.name,
+            "state": step.state,
+            "detail": step.detail,
+            "started_at": clock.to_wire(step.started_at),
+            "ended_at": clock.to_wire(step.ended_at),
+        }
+        for step in observed.replicas[slowest].steps
+    ]
+
+
+def _endpoints(observed: ObservedWorkload) -> list[Any]:
+    return [
+        {
+            "replica": replica.index,
+            "ready": replica.ready,
+            "node": replica.node,
+            "addresses": dict(replica.addresses),
+        }
+        for replica in observed.replicas
+        if replica.state not in OVER
+    ]
+
+
+def _ready(observed: ObservedWorkload, probed: bool) -> int:
+    up = [r for r in observed.replicas if r.state == "running"]
+    return sum(1 for replica in up if replica.ready or not probed)
+
+
+def _visible(change: Change) -> bool:
+    """Something a person sees changed although the phase did not."""
+    row = change.row
+    return bool(change.steps != row.steps or change.endpoints != row.endpoints or change.ready != row.replicas_ready)
+
+
+def _restarting(decision: Decision, row: Workload) -> Explanation:
+    why = decision.why
+    return Explanation(
+        why.reason,
+        f"{why.text} It is being started again (attempt {row.attempt}).",
+        f"{why.text_zh}正在重新启动（第 {row.attempt} 次）。",
+        why.exit_code,
+    )

@@ -1,0 +1,82 @@
+"""Arithmetic on what work asks for and what there is. Pure.
+
+Amounts are kept per resource name: ``cpu_millis``, ``memory_bytes`` and the extended resource
+names of accelerators (``nvidia.com/gpu``); an absent name is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from himalia_hub.backends.protocol import NodeCapacity, Resources
+
+CPU, MEMORY = "cpu_millis", "memory_bytes"
+BASE = (CPU, MEMORY)
+Amounts = dict[str, int]
+
+_NAMES = {CPU: ("CPU", "CPU"), MEMORY: ("memory", "内存")}
+
+
+def amounts(resources: Resources, replicas: int = 1) -> Amounts:
+    """The amounts of all replicas together; zero accelerators are left out."""
+    asked = {CPU: resources.cpu_millis * replicas, MEMORY: resources.memory_bytes * replicas}
+    for name, count in resources.accelerators.items():
+        if count:
+            asked[name] = count * replicas
+    return asked
+
+
+def add(left: Mapping[str, int], right: Mapping[str, int]) -> Amounts:
+    return {name: left.get(name, 0) + right.get(name, 0) for name in {**left, **right}}
+
+
+def subtract(left: Mapping[str, int], right: Mapping[str, int]) -> Amounts:
+    return {name: left.get(name, 0) - right.get(name, 0) for name in {**left, **right}}
+
+
+def short_of(asked: Mapping[str, int], available: Mapping[str, int]) -> list[str]:
+    """The resources of which less is available than asked, base resources first."""
+    return [name for name in ordered(asked) if asked[name] > available.get(name, 0)]
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """CPU, memory, then accelerators by name."""
+    present = set(names)
+    return [name for name in BASE if name in present] + sorted(present - set(BASE))
+
+
+def total(nodes: Sequence[NodeCapacity]) -> Amounts:
+    """What all ready nodes can give together."""
+    sums: Amounts = {CPU: 0, MEMORY: 0}
+    for node in nodes:
+        if node.ready:
+            sums = add(sums, amounts(node.allocatable))
+    return sums
+
+
+def largest(nodes: Sequence[NodeCapacity], resource: str) -> int:
+    """The most of one resource that any one node can give."""
+    return max((amounts(node.allocatable).get(resource, 0) for node in nodes), default=0)
+
+
+def fits_a_node(asked: Mapping[str, int], nodes: Sequence[NodeCapacity]) -> bool:
+    """Could one replica run on some node if that node were empty."""
+    return any(not short_of(asked, amounts(node.allocatable)) for node in nodes)
+
+
+def show(resource: str, amount: int) -> str:
+    """``1.5 CPU``, ``2 GiB``, ``2 × nvidia.com/gpu``."""
+    if resource == CPU:
+        return f"{amount / 1000:g} CPU"
+    if resource == MEMORY:
+        gib = amount / 2**30
+        return f"{gib:.3g} GiB" if gib >= 1 or amount == 0 else f"{amount / 2**20:.4g} MiB"
+    return f"{amount} × {resource}"
+
+
+def name_en(resource: str) -> str:
+    return _NAMES.get(resource, (resource, resource))[0]
+
+
+def name_zh(resource: str) -> str:
+    return _NAMES.get(resource, (resource, resource))[1]
