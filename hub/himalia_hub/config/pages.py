@@ -1,0 +1,409 @@
+"""The hub's own pages: sign-in, one-time link, step-up, start page, and the calls they make.
+
+Each handler asks the platform and renders; a refusal is shown in place, in the person's language.
+Pages carry no inline script or style, so that their content security policy can forbid both.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from jupyterhub.handlers.base import BaseHandler
+from jupyterhub.handlers.login import LoginHandler, LogoutHandler
+from tornado import web
+
+from himalia_hub.config.language import COOKIE, LANGUAGES, language_of
+from himalia_hub.config.platform_client import PlatformClient, Refused, Unreachable
+from himalia_hub.config.settings import HubSettings, user_origin
+from himalia_hub.config.texts import script_texts, text
+
+TEMPLATES = Path(__file__).parent / "templates"
+STATIC = Path(__file__).parent / "static"
+_settings: HubSettings | None = None
+
+
+def install_page_context(settings: HubSettings) -> None:
+    """Give every template, the hub's own included, the language and the installation.
+
+    JupyterHub offers templates no request, and its own error pages are rendered by handlers that
+    are not ours, so the one place to add the language is the namespace they all share.
+    """
+    global _settings
+    _settings = settings
+    inherited = BaseHandler.template_namespace
+
+    def template_namespace(self: BaseHandler) -> dict[str, Any]:
+        namespace: dict[str, Any] = inherited.fget(self)
+        namespace.update(page_namespace(self.request, settings))
+        return namespace
+
+    BaseHandler.template_namespace = property(template_namespace)
+
+
+def page_namespace(request: Any, settings: HubSettings) -> dict[str, Any]:
+    """``lang``, ``t(key)`` and what the frame of every page shows."""
+    language = language_of(request)
+    return {
+        "lang": "zh-CN" if language == "zh" else "en",
+        "t": lambda key, **values: text(key, language, **values),
+        "isolation": settings.isolation,
+        "himalia_static": "/hub/himalia/static",
+        "language_url": "/hub/himalia/language",
+        "other_language": "en" if language == "zh" else "zh",
+        "here": request.path,
+    }
+
+
+class HimaliaPage(BaseHandler):
+    """A page or call of ours: strict policy, no caching, the platform at hand."""
+
+    @property
+    def platform(self) -> PlatformClient:
+        client: PlatformClient = self.authenticator.platform
+        return client
+
+    @property
+    def language(self) -> str:
+        return language_of(self.request)
+
+    @property
+    def content_security_policy(self) -> str:
+        return policy(_settings)
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Cross-Origin-Resource-Policy", "same-origin")
+
+    async def show(self, template: str, **values: Any) -> None:
+        self.finish(await self.render_template(template, **values))
+
+    def answer(self, value: Any, status: int = 200) -> None:
+        self.set_status(status)
+        self.set_header("Content-Type", "application/json")
+        self.finish(json.dumps(value, ensure_ascii=False))
+
+    def refuse(self, error: Refused | Unreachable) -> None:
+        """A refusal as problem details; never a bare 500."""
+        if isinstance(error, Refused):
+            return self.answer(error.problem.as_dict(), error.problem.status)
+        sentence = text("platform.restarting", self.language)
+        self.answer({"status": 503, "code": "backend_unavailable", "detail": sentence, "hint": ""}, 503)
+
+    def signed_in(self) -> Any:
+        """The hub's user; refuses a call of nobody without sending it to the sign-in page."""
+        if self.current_user is None:
+            raise web.HTTPError(403)
+        return self.current_user
+
+    def body(self) -> dict[str, Any]:
+        try:
+            data = json.loads(self.request.body or b"{}")
+        except ValueError as error:
+            raise web.HTTPError(400, "not JSON") from error
+        if not isinstance(data, dict):
+            raise web.HTTPError(400, "not an object")
+        return data
+
+
+def policy(settings: HubSettings | None) -> str:
+    """Own scripts, styles and calls only; forms may end at the origins of people's notebooks."""
+    targets = "'self'"
+    if settings is not None:
+        parts = urlsplit(settings.hub_url)
+        targets += f" {parts.scheme}://*.{parts.netloc}"
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "img-src 'self' data:",
+            "connect-src 'self'",
+            f"form-action {targets}",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+class LanguageHandler(HimaliaPage):
+    """The language switch of every page: remembers the choice and goes back."""
+
+    def get(self) -> None:
+        language = self.get_argument("to", "en")
+        if language in LANGUAGES:
+            self.set_cookie(COOKIE, language, expires_days=365, path="/hub/", httponly=True, samesite="Lax")
+        back = self.get_argument("next", "/hub/home")
+        parts = urlsplit(back)
+        safe = back.startswith("/hub/") and not parts.netloc and not parts.scheme
+        self.redirect(back if safe else "/hub/home")
+
+
+class SignInHandler(LoginHandler, HimaliaPage):
+    """The hub's sign-in with our page; errors appear above the form."""
+
+
+class SignOutHandler(LogoutHandler, HimaliaPage):
+    """Signs out and ends the step-up grants of this browser."""
+
+    async def get(self) -> None:
+        user, session = self.current_user, self.get_session_cookie()
+        if user is not None and session:
+            try:
+                await self.platform.post("sign-in/ended", {"hub_user": user.name, "session": session})
+            except (Refused, Unreachable) as error:
+                self.log.warning("step-up grants of %s were not ended: %s", user.name, error)
+        await super().get()
+
+
+class LinkHandler(HimaliaPage):
+    """The one-time link. Looking at it uses nothing up; only the button does."""
+
+    def set_default_headers(self) -> None:
+        super().set_default_headers()
+        # The address holds the token.
+        self.set_header("Referrer-Policy", "no-referrer")
+
+    async def get(self) -> None:
+        token = self.get_argument("token", "")
+        try:
+            found = await self._look(token)
+        except (Refused, Unreachable) as error:
+            return await self._not_working(error)
+        await self._form(token, found)
+
+    async def post(self) -> None:
+        token = self.get_argument("token", "")
+        request: dict[str, Any] = {"token": token, "address": self.request.remote_ip}
+        problem = self._with_password(request)
+        try:
+            if problem is None:
+                self.himalia_identity = await self.platform.post(
+                    "sign-in/link", request, language=self.language
+                )
+        except Refused as error:
+            if error.problem.status != 422:
+                return await self._not_working(error)
+            problem = error.problem.sentence
+        except Unreachable as error:
+            return await self._not_working(error)
+        if problem is not None:
+            return await self._again(token, problem)
+        user = await self.login_user({})
+        self._jupyterhub_user = user
+        self.redirect(self.get_next_url(user, default="/hub/home"))
+
+    def _with_password(self, request: dict[str, Any]) -> str | None:
+        """Adds name and password where they were given; answers what is wrong with them."""
+        if self.get_argument("later", ""):
+            return None
+        password = self.get_body_argument("password", "", strip=False)
+        if not password:
+            return None
+        if password != self.get_body_argument("repeat", "", strip=False):
+            return text("link.differ", self.language)
+        request["name"] = self.get_body_argument("username", "").strip() or None
+        request["password"] = password
+        return None
+
+    async def _look(self, token: str) -> dict[str, Any]:
+        found: dict[str, Any] = await self.platform.post(
+            "sign-in/link/look", {"token": token}, language=self.language
+        )
+        return found
+
+    async def _again(self, token: str, problem: str) -> None:
+        try:
+            found = await self._look(token)
+        except (Refused, Unreachable) as error:
+            return await self._not_working(error)
+        self.set_status(422)
+        await self._form(token, found, problem=problem, name=self.get_body_argument("username", ""))
+
+    async def _form(
+        self, token: str, found: dict[str, Any], *, problem: str = "", name: str | None = None
+    ) -> None:
+        await self.show(
+            "link.html",
+            token=token,
+            found=found,
+            problem=problem,
+            name=found["user"]["name"] if name is None else name,
+        )
+
+    async def _not_working(self, error: Refused | Unreachable) -> None:
+        expired = isinstance(error, Refused)
+        self.set_status(410 if expired else 503)
+        await self.show(
+            "message.html",
+            title=text("link.expired_title" if expired else "error.503", self.language),
+            sentence=text("link.expired" if expired else "platform.restarting", self.language),
+        )
+
+
+class StepUpHandler(HimaliaPage):
+    """Asks for the password on the hub's origin and hands the grant to the panel that asked.
+
+    The grant goes by ``postMessage`` to the person's own origin and to no other, so a page of
+    somebody else that opened this window learns nothing.
+    """
+
+    @web.authenticated
+    async def get(self) -> None:
+        user = self.current_user
+        try:
+            page = await self.platform.get("start-page", user=user.name, language=self.language)
+        except (Refused, Unreachable) as error:
+            return self.refuse(error)
+        await self.show(
+            "step_up.html",
+            identity=page["identity"],
+            data={
+                "origin": user_origin(_hub_settings().hub_url, user.name),
+                "passwordSet": page["identity"]["password_set"],
+                "texts": script_texts(self.language),
+            },
+        )
+
+    async def post(self) -> None:
+        user = self.signed_in()
+        body = self.body()
+        password = str(body.get("password") or "")
+        session = self.get_session_cookie() or self.set_session_cookie()
+        try:
+            if body.get("new"):
+                await self.platform.post(
+                    "password",
+                    {"hub_user": user.name, "old_password": None, "password": password},
+                    language=self.language,
+                )
+            grant = await self.platform.post(
+                "step-up",
+                {
+                    "hub_user": user.name,
+                    "session": session,
+                    "password": password,
+                    "address": self.request.remote_ip,
+                },
+                language=self.language,
+            )
+        except (Refused, Unreachable) as error:
+            return self.refuse(error)
+        self.answer(grant)
+
+
+class StartPageHandler(HimaliaPage):
+    """``/hub/home``: profiles, the form, and the person's notebooks."""
+
+    @web.authenticated
+    async def get(self) -> None:
+        user = self.current_user
+        try:
+            page = await start_page(self, user)
+        except Refused as error:
+            self.set_status(error.problem.status)
+            return await self.show(
+                "message.html", title=text("error.title", self.language), sentence=error.problem.sentence
+            )
+        except Unreachable:
+            self.set_status(503)
+            self.set_header("Refresh", "3")
+            return await self.show(
+                "message.html",
+                title=text("error.503", self.language),
+                sentence=text("platform.restarting", self.language),
+            )
+        await self.show(
+            "home.html",
+            identity=page["identity"],
+            data={"page": page, "texts": script_texts(self.language), "language": self.language},
+        )
+
+
+class StartDataHandler(HimaliaPage):
+    """What the start page shows, asked again every moment while something moves."""
+
+    async def get(self) -> None:
+        user = self.signed_in()
+        try:
+            self.answer(await start_page(self, user))
+        except (Refused, Unreachable) as error:
+            self.refuse(error)
+
+
+class StartNotebookHandler(HimaliaPage):
+    """Makes and starts a notebook."""
+
+    async def post(self) -> None:
+        user = self.signed_in()
+        body = self.body()
+        wanted = {key: body[key] for key in ("name", "spec_id", "environment", "description") if key in body}
+        try:
+            made = await self.platform.post(
+                "notebooks", {"hub_user": user.name, **wanted}, language=self.language
+            )
+        except (Refused, Unreachable) as error:
+            return self.refuse(error)
+        self.answer(made, 201)
+
+
+class NotebookActionHandler(HimaliaPage):
+    """Start, stop or delete one of the person's notebooks."""
+
+    async def post(self, server: str, action: str) -> None:
+        user = self.signed_in()
+        try:
+            answer = await self.platform.post(
+                f"notebooks/{user.name}/{server}/{action}", language=self.language
+            )
+        except (Refused, Unreachable) as error:
+            return self.refuse(error)
+        self.answer(answer or {}, 202)
+
+
+class ToStartPage(HimaliaPage):
+    """Pages of the hub that the start page replaces."""
+
+    def get(self, *_parts: str, **_named: str) -> None:
+        self.redirect("/hub/home")
+
+
+async def start_page(handler: HimaliaPage, user: Any) -> dict[str, Any]:
+    """The platform's start page with the address of each notebook that the hub serves."""
+    page: dict[str, Any] = await handler.platform.get(
+        "start-page", user=user.name, language=handler.language
+    )
+    origin = user_origin(_hub_settings().hub_url, user.name)
+    for notebook in page["notebooks"]:
+        server = notebook["server_name"]
+        spawner = user.spawners.get(server)
+        ready = spawner is not None and bool(spawner.ready)
+        notebook["url"] = f"{origin}/user/{user.name}/{server}/lab" if ready else None
+    return page
+
+
+def _hub_settings() -> HubSettings:
+    assert _settings is not None, "install_page_context was not called"
+    return _settings
+
+
+def handlers() -> list[Any]:
+    """Addresses below ``/hub``."""
+    server = r"([a-z0-9][a-z0-9-]{0,62})"
+    return [
+        (r"/login", SignInHandler),
+        (r"/logout", SignOutHandler),
+        (r"/home", StartPageHandler),
+        (r"/spawn(?:/.*)?", ToStartPage),
+        (r"/spawn-pending/.*", ToStartPage),
+        (r"/himalia/link", LinkHandler),
+        (r"/himalia/step-up", StepUpHandler),
+        (r"/himalia/language", LanguageHandler),
+        (r"/himalia/api/start", StartDataHandler),
+        (r"/himalia/api/notebooks", StartNotebookHandler),
+        (rf"/himalia/api/notebooks/{server}/(start|stop|delete)", NotebookActionHandler),
+        (r"/himalia/static/(.*)", web.StaticFileHandler, {"path": str(STATIC)}),
+    ]
