@@ -72,6 +72,10 @@ class PlatformClient:
             trust_env=False,
         )
 
+    def __deepcopy__(self, _memo: object) -> PlatformClient:
+        """Configuration is copied by traitlets; the connections behind this are one."""
+        return self
+
     async def get(self, path: str, *, language: str = "en", **query: Any) -> Any:
         """``GET``; answers the decoded JSON."""
         asked = {name: value for name, value in query.items() if value is not None}

@@ -25,7 +25,7 @@ class Console:
         self._stream = stream or sys.stdout
         self._colour = self._stream.isatty()
         self._log_path = log_path
-        self._width = 11
+        self._width = 12
 
     def log_to(self, path: Path) -> None:
         self._log_path = path

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ctypes
+import json
 import os
 import signal
 import time
@@ -221,7 +222,7 @@ class Part:
                 tail = log.read().decode("utf-8", "replace").splitlines()[-lines:]
         except OSError:
             return ""
-        return "\n".join(f"    {line[:400]}" for line in tail)
+        return "\n".join(f"    {readable(line)[:400]}" for line in tail)
 
 
 def describe_exit(code: int) -> str:
@@ -231,6 +232,17 @@ def describe_exit(code: int) -> str:
         except ValueError:
             return f"ended by signal {-code}"
     return f"exit code {code}"
+
+
+def readable(line: str) -> str:
+    """A JSON log line as a person reads it: the message and how a traceback ended."""
+    try:
+        entry = json.loads(line)
+        text = str(entry["message"])
+    except (ValueError, KeyError, TypeError):
+        return line
+    trace = str(entry.get("traceback") or entry.get("exception") or entry.get("error") or "").strip()
+    return " ".join(filter(None, (text, trace.splitlines()[-1] if trace else "")))
 
 
 def rotate_log(path: Path) -> None:

@@ -40,6 +40,7 @@ class Addresses:
 def static_configuration(addresses: Addresses, dynamic_directory: str) -> str:
     """``traefik.yml``; transfers take as long as they take, so reading has no time limit."""
     listen = f"[{addresses.host}]" if ":" in addresses.host else addresses.host
+    strict = {"http": {"aliasHeadersStrategy": "delete"}}
     return _yaml(
         {
             "global": {"checkNewVersion": False, "sendAnonymousUsage": False},
@@ -53,10 +54,10 @@ def static_configuration(addresses: Addresses, dynamic_directory: str) -> str:
                         "lifeCycle": {"graceTimeOut": "3s"},
                     },
                     "forwardedHeaders": {"insecure": False, "trustedIPs": []},
-                    "http": {"aliasHeadersStrategy": "delete"},
+                    **strict,
                 },
-                "auth_api": {"address": f"127.0.0.1:{addresses.api_port}"},
-                "metrics": {"address": f"127.0.0.1:{addresses.metrics_port}"},
+                "auth_api": {"address": f"127.0.0.1:{addresses.api_port}", **strict},
+                "metrics": {"address": f"127.0.0.1:{addresses.metrics_port}", **strict},
             },
             "metrics": {
                 "prometheus": {
