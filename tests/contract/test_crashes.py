@@ -1,0 +1,229 @@
+"""Kills at any moment: nothing runs twice, nothing is lost, every end has its true reason (REL-1)."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from himalia_hub.backends.local import journal, records
+from himalia_hub.backends.protocol import ExitReason, HomeMount, Port, ReplicaState
+from tests.contract.harness import LocalHarness, alive, processes_below, until
+
+
+def test_kill_of_a_shim_ends_its_work_as_runner_lost(harness: LocalHarness) -> None:
+    """OPS-2: closed at the last proof of life, at most a second old."""
+    plan = harness.apply(harness.shell("sleep 60 & sleep 60"))
+    harness.wait_running(plan)
+    time.sleep(1.2)  # so that a heartbeat later than the start exists
+    shim = harness.shim_pid(plan)
+    below = processes_below(shim)
+    assert len(below) >= 3
+    killed_at = time.time()
+    os.kill(shim, signal.SIGKILL)
+    seen = harness.wait(plan, lambda item: item.exit_reason is not None)
+    assert (seen.state, seen.exit_reason) == (ReplicaState.LOST, ExitReason.RUNNER_LOST)
+    assert seen.ended_at is not None and seen.ended_at == seen.last_alive_at
+    assert -0.1 < killed_at - seen.ended_at.timestamp() < 2
+    until(lambda: not any(alive(pid) for pid in below), "its children outlived it")
+    harness.restart_platform()
+    assert harness.replica(plan) == seen, "the end is written down once and for all"
+    harness.delete(plan)
+
+
+def test_shim_and_work_outlive_a_killed_platform(harness: LocalHarness, tmp_path: Path) -> None:
+    """A real platform process, killed; its children are adopted by this one."""
+    plan_name = "wkilled"
+    script = tmp_path / "platform.py"
+    script.write_text(
+        "import asyncio, sys, time\n"
+        "from pathlib import Path\n"
+        "from himalia_hub.backends.local.backend import LocalBackend\n"
+        "from himalia_hub.backends.local.options import LocalOptions\n"
+        "from himalia_hub.backends.protocol import Resources, WorkloadPlan\n"
+        "async def main():\n"
+        "    backend = LocalBackend(Path(sys.argv[1]), LocalOptions(node_name='here', disk_reserve_bytes=0))\n"
+        "    await backend.start()\n"
+        f"    await backend.apply(WorkloadPlan('{plan_name}', 1, 'run', 'acme', 'ada', sys.prefix,\n"
+        "        ('/bin/sh', '-c', 'echo begun; sleep 2; echo done'), Resources(1000, 1 << 28)))\n"
+        "    print('applied', flush=True)\n"
+        "    time.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    platform = subprocess.Popen([sys.executable, str(script), str(harness.root)], stdout=subprocess.PIPE, text=True)
+    assert platform.stdout is not None and platform.stdout.readline() == "applied\n"
+    platform.kill()
+    platform.wait()
+    platform.stdout.close()
+    from dataclasses import replace
+
+    plan = replace(harness.shell("never run"), workload=plan_name)
+    assert harness.replica(plan) is not None
+    harness.apply(plan)
+    seen = harness.wait_end(plan)
+    assert seen.exit_reason is ExitReason.COMPLETED
+    assert harness.output(plan) == "begun\ndone\n"
+
+
+@pytest.mark.parametrize("moment", range(8))
+def test_platform_killed_while_applying_never_runs_twice(harness: LocalHarness, tmp_path: Path, moment: int) -> None:
+    """At a random moment of ``apply``; whoever comes next applies again and it has run exactly once."""
+    seed = int(time.time()) + moment
+    delay = random.Random(seed).uniform(0.0, 0.12)
+    print(f"seed {seed}, delay {delay:.4f}")
+    name, home = f"wtwice{moment}", f"count{moment}"
+    script = (
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from himalia_hub.backends.local.backend import LocalBackend\n"
+        "from himalia_hub.backends.local.options import LocalOptions\n"
+        "from himalia_hub.backends.protocol import HomeMount, Resources, WorkloadPlan\n"
+        "async def main():\n"
+        "    backend = LocalBackend(Path(sys.argv[1]), LocalOptions(node_name='here', disk_reserve_bytes=0))\n"
+        "    await backend.start()\n"
+        "    print('ready', flush=True)\n"
+        f"    await backend.apply(WorkloadPlan('{name}', 1, 'run', 'acme', 'ada', sys.prefix,\n"
+        "        ('/bin/sh', '-c', 'echo ran >> /home/jovyan/log; sleep 0.3'), Resources(1000, 1 << 28),\n"
+        f"        mounts=(HomeMount('{home}', '/home/jovyan'),)))\n"
+        "asyncio.run(main())\n"
+    )
+    platform = subprocess.Popen([sys.executable, "-c", script, str(harness.root)], stdout=subprocess.PIPE, text=True)
+    assert platform.stdout is not None and platform.stdout.readline() == "ready\n"
+    time.sleep(delay)
+    platform.kill()
+    platform.wait()
+    platform.stdout.close()
+    from dataclasses import replace
+
+    plan = replace(
+        harness.shell("echo ran >> /home/jovyan/log; sleep 0.3"),
+        workload=name,
+        mounts=(HomeMount(home, "/home/jovyan"),),
+    )
+    harness.restart_platform()
+    harness.apply(plan)
+    assert harness.wait_end(plan).exit_reason is ExitReason.COMPLETED
+    assert (harness.root / "homes" / "acme" / home / "log").read_text() == "ran\n"
+
+
+def test_concurrent_shims_of_one_attempt(harness: LocalHarness) -> None:
+    """Two platforms start the same replica at the same moment: one shim takes it, the other goes."""
+    plan = harness.shell("echo ran; sleep 60")
+    other = LocalHarness.__new__(LocalHarness)
+    other.__dict__.update(harness.__dict__)
+    other.backend = other._open()
+
+    import asyncio
+
+    async def both() -> None:
+        await asyncio.gather(harness.backend.apply(plan), other.backend.apply(plan))
+
+    harness.run(both())
+    harness.wait_running(plan)
+    harness.run(other.backend.close())
+    events = [line["event"] for line in journal.read_journal(str(harness.directory(plan)))]
+    assert events.count("accepted") == events.count("start") == 1
+    harness.stop(plan, grace_seconds=0)
+    harness.wait_end(plan)
+    assert harness.output(plan) == "ran\n"
+
+
+def test_stop_asked_while_the_shim_could_not_hear_is_heard(harness: LocalHarness) -> None:
+    """The request is a file; a lost signal costs a second at most."""
+    plan = harness.apply(harness.shell("sleep 60"))
+    harness.wait_running(plan)
+    journal.write_atomically(str(harness.directory(plan) / "stop"), b'{"grace_seconds": 1}')
+    assert harness.wait_end(plan, seconds=5).exit_reason is ExitReason.STOPPED
+
+
+def test_terminating_the_shim_ends_its_work_in_order(harness: LocalHarness) -> None:
+    plan = harness.apply(harness.shell("trap 'echo saved; exit 0' TERM; echo up; while :; do sleep 0.05; done"))
+    harness.wait(plan, lambda _seen: "up" in harness.output(plan))
+    os.kill(harness.shim_pid(plan), signal.SIGTERM)
+    seen = harness.wait_end(plan)
+    assert seen.exit_reason is ExitReason.STOPPED and "operator" in seen.message
+    assert "saved" in harness.output(plan)
+
+
+def test_nothing_is_left_after_delete(harness: LocalHarness) -> None:
+    plan = harness.apply(harness.shell("sleep 60 & sleep 60", ports=(Port("x", 8888),)))
+    harness.wait_running(plan)
+    groups = [Path(path) for path in harness.status(plan)["cgroups"]]
+    shim = harness.shim_pid(plan)
+    below = processes_below(shim)
+    assert all(group.is_dir() for group in groups)
+    harness.stop(plan, grace_seconds=0)
+    harness.wait_end(plan)
+    harness.delete(plan)
+    assert not any(group.exists() for group in groups)
+    until(lambda: not any(alive(pid) for pid in (shim, *below)), "a process is left")
+    assert not harness.directory(plan).parent.parent.exists()
+
+
+def test_journal_tells_the_interval_before_and_after_delete(harness: LocalHarness) -> None:
+    """What recomputes bills reads the shims' own words, also of forgotten attempts (OPS-2)."""
+    plan = harness.apply(harness.shell("sleep 0.3; exit 3"))
+    seen = harness.wait_end(plan)
+
+    def interval() -> records.JournalInterval:
+        (found,) = [item for item in records.read_intervals(harness.root) if item.workload == plan.workload]
+        return found
+
+    before = interval()
+    assert (before.started_at, before.ended_at, before.reason) == (seen.started_at, seen.ended_at, "exit_code")
+    assert (before.tenant, before.owner, before.cpu_millis) == ("acme", "ada", 1000)
+    harness.delete(plan)
+    assert interval() == before
+
+
+def test_a_running_interval_has_no_end_yet(harness: LocalHarness) -> None:
+    plan = harness.apply(harness.shell("sleep 60"))
+    harness.wait_running(plan)
+    (found,) = [item for item in records.read_intervals(harness.root) if item.workload == plan.workload]
+    assert found.ended_at is None and found.last_alive_at >= found.started_at
+    harness.stop(plan, grace_seconds=0)
+    harness.wait_end(plan)
+
+
+def test_half_written_files_are_survived(harness: LocalHarness) -> None:
+    """A plan or a journal cut by a power loss breaks nobody else's observation."""
+    folder = harness.root / "attempts" / "whalf" / "1"
+    (folder / "r0").mkdir(parents=True)
+    (folder / "plan.json").write_text('{"workload": "wha')
+    plan = harness.apply(harness.shell("sleep 60"))
+    harness.wait_running(plan)
+    with open(harness.directory(plan) / "journal", "ab") as file:
+        file.write(b'{"event": "usa')
+    assert harness.replica(plan) is not None
+    assert ("whalf", 1) not in harness.observe()
+    assert any(item.workload == plan.workload for item in records.read_intervals(harness.root))
+    harness.stop(plan, grace_seconds=0)
+    harness.wait_end(plan)
+
+
+def test_observing_many_is_cheap(make_harness: Callable[..., LocalHarness]) -> None:
+    """Hundreds of ended attempts cost one stat each: a look stays far below the reconciler's pace."""
+    harness = make_harness()
+    plan = harness.shell("true")
+    harness.result(plan)
+    source = harness.directory(plan).parent
+    for number in range(300):
+        copy = harness.root / "attempts" / f"copy{number}" / "1"
+        copy.parent.mkdir()
+        subprocess.run(["cp", "-r", str(source), str(copy)], check=True)
+        data = json.loads((copy / "plan.json").read_text())
+        (copy / "plan.json").write_text(json.dumps({**data, "workload": f"copy{number}"}))
+    assert len(harness.observe()) == 301
+    began = time.perf_counter()
+    harness.observe()
+    took = time.perf_counter() - began
+    print(f"301 attempts observed in {took * 1000:.1f} ms")
+    assert took < 0.5
