@@ -231,7 +231,7 @@ class LinkHandler(HimaliaPage):
             token=token,
             found=found,
             problem=problem,
-            name=found["user"]["name"] if name is None else name,
+            chosen_name=found["user"]["name"] if name is None else name,
         )
 
     async def _not_working(self, error: Refused | Unreachable) -> None:
