@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from himalia.extension import HimaliaExtension
 from himalia.extension.upstream import Exchange, Unreachable, Upstream
 
 MAX_BODY_BYTES = 1 << 40
+LET_GO_SECONDS = 30.0
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 # What reaches the platform. Cookies, Authorization and forwarding headers of the browser do not.
 PASSED_ON = (
@@ -138,30 +140,49 @@ class PanelHandler(APIHandler):
 class ApiHandler(PanelHandler):
     """``<base>himalia/api/v1/…`` → the platform, any method, both bodies streamed."""
 
-    async def prepare(self) -> None:  # type: ignore[override]
-        # The body may be larger than the server's limit for what it holds in memory.
-        connection: Any = self.request.connection
-        connection.set_max_body_size(MAX_BODY_BYTES)
+    def initialize(self, extension: HimaliaExtension, upstream: Upstream) -> None:
+        super().initialize(extension, upstream)
         self._received: asyncio.Queue[bytes | None] = asyncio.Queue(1)
-        self._exchange: Exchange | None = None
+        self._whole_body = asyncio.Event()
+        self._let_go = asyncio.Event()
+        self._refusal: web.HTTPError | None = None
         self._forwarding: asyncio.Task[None] | None = None
-        await super().prepare()
-        if not self._finished:
-            self._forwarding = asyncio.create_task(self._forward())
 
-    def data_received(self, chunk: bytes) -> Any:
-        if self._forwarding is None or self._forwarding.done():
-            return None  # answered already; what still comes is let go
-        return self._hand_over(chunk)
+    def check_xsrf_cookie(self) -> None:
+        try:
+            super().check_xsrf_cookie()
+        except web.HTTPError as error:
+            self._refusal = error
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        connection: Any = self.request.connection
+        connection.set_max_body_size(MAX_BODY_BYTES)  # ours is never held in memory
+        try:
+            await super().prepare()
+        except web.HTTPError as error:
+            self._refusal = self._refusal or error
+        # Refusals are answered once the body was let go: an answer before its end would be lost
+        # to the reset of a connection with unread data.
+        if self._refusal is None:
+            self._forwarding = asyncio.create_task(self._forward())
+        else:
+            self._let_go.set()
+
+    async def data_received(self, chunk: bytes) -> None:
+        await self._hand_over(chunk)
 
     async def _hand_over(self, chunk: bytes | None) -> None:
-        assert self._forwarding is not None
-        put = asyncio.ensure_future(self._received.put(chunk))
-        await asyncio.wait({put, self._forwarding}, return_when=asyncio.FIRST_COMPLETED)
-        if not put.done():
-            put.cancel()
+        if self._let_go.is_set():
+            return
+        tasks = [asyncio.create_task(self._received.put(chunk)), asyncio.create_task(self._let_go.wait())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            task.cancel()
 
     async def _all_methods(self, _path: str) -> None:
+        self._whole_body.set()
+        if self._refusal is not None:
+            raise self._refusal
         if self._forwarding is not None:
             await self._hand_over(None)
             await asyncio.wait({self._forwarding})
@@ -172,6 +193,7 @@ class ApiHandler(PanelHandler):
 
     def on_connection_close(self) -> None:
         super().on_connection_close()
+        self._let_go.set()
         if self._forwarding is not None:
             self._forwarding.cancel()
 
@@ -179,9 +201,16 @@ class ApiHandler(PanelHandler):
         while (chunk := await self._received.get()) is not None:
             yield chunk
 
+    async def _body_let_go(self) -> None:
+        """Read what the browser still sends, so that it sees the answer; half a minute at most."""
+        self._let_go.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._whole_body.wait(), LET_GO_SECONDS)
+
     async def _forward(self) -> None:
         target = self._target()
         if target is None:
+            await self._body_let_go()
             self.problem(404, "not_found")
             return
         headers = HTTPHeaders()
@@ -194,13 +223,14 @@ class ApiHandler(PanelHandler):
         if not has_body and method in ("POST", "PUT", "PATCH"):
             headers["Content-Length"] = "0"
         try:
-            self._exchange = await self.upstream.exchange(method, target, headers, self._body if has_body else None)
+            exchange = await self.upstream.exchange(method, target, headers, self._body if has_body else None)
         except Unreachable as error:
             self.log.warning("Himalia: %s %s: %s", method, target.partition("?")[0], error)
+            await self._body_let_go()
             unknown = error.sent and method not in SAFE_METHODS
             self.problem(503, "outcome_unknown" if unknown else "platform_unavailable")
             return
-        await self._answer(self._exchange)
+        await self._answer(exchange)
 
     def _target(self) -> str | None:
         """Raw path and query below the API's base; None for what tries to leave it."""
@@ -226,12 +256,10 @@ class ApiHandler(PanelHandler):
         if exchange.status == 206 or "ETag" in exchange.headers or kind.startswith("text/event-stream"):
             self._transforms = []  # compressing would break ranges, or hold back events
         try:
-            if exchange.status in (204, 304):
-                self.finish()
-                return
             async for chunk in exchange.chunks():
                 self.write(chunk)
                 await self.flush()
+            await self._body_let_go()
             self.finish()
         except StreamClosedError:
             pass  # the browser has gone
