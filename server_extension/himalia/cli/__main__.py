@@ -1,0 +1,3 @@
+from himalia.cli import main
+
+raise SystemExit(main())
