@@ -42,7 +42,7 @@ def test_kill_of_a_shim_ends_its_work_as_runner_lost(harness: LocalHarness) -> N
 def test_shim_and_work_outlive_a_killed_platform(harness: LocalHarness, tmp_path: Path) -> None:
     """A real platform process, killed; its children are adopted by this one."""
     plan_name = "wkilled"
-    script = tmp_path / "platform.py"
+    script = tmp_path / "run_platform.py"
     script.write_text(
         "import asyncio, sys, time\n"
         "from pathlib import Path\n"

@@ -35,16 +35,16 @@ def test_isolation_is_in_force(harness: LocalHarness) -> None:
 
 
 def test_the_probe_can_fail(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sandbox that shows the machine's files is found out."""
+    """A sandbox that shows the machine's files is found out, and no level is answered."""
     from himalia_hub.backends.local import sandbox
 
     real = sandbox.image_binds
-    monkeypatch.setattr(
-        sandbox, "image_binds", lambda image: [*real(image), sandbox.Bind(tempfile.gettempdir(), tempfile.gettempdir())]
-    )
+    shown = sandbox.Bind("/var/tmp", "/var/tmp")
+    monkeypatch.setattr(sandbox, "image_binds", lambda image: [*real(image), shown])
+    monkeypatch.setattr(tempfile, "tempdir", "/var/tmp")
     found = asyncio.run(probe_isolation("full" if os.geteuid() == 0 else "single-user"))
-    # /tmp is the sandbox's own whatever is bound before it; the host's folder must not have replaced it.
-    assert found.level is not None or "files" in found.reason
+    assert found.level is None
+    assert "files" in found.reason
 
 
 def test_unsafe_is_never_chosen_by_itself() -> None:
@@ -110,14 +110,6 @@ def test_only_own_processes_are_seen_and_signalled(harness: LocalHarness) -> Non
     harness.stop(neighbour, grace_seconds=0)
 
 
-def test_environment_and_memory_of_init_are_closed(harness: LocalHarness) -> None:
-    plan = harness.shell(
-        "ps 2>/dev/null; cat /proc/1/mem /proc/1/maps 2>/dev/null | head -c 1 | wc -c; ls /proc/1/root/root/.bashrc 2>&1 | wc -l"
-    )
-    text = harness.result(plan)
-    assert "bashrc\n" not in text
-
-
 def test_no_capability_and_no_way_to_one(harness: LocalHarness) -> None:
     script = (
         "import ctypes, os\n"
@@ -129,10 +121,10 @@ def test_no_capability_and_no_way_to_one(harness: LocalHarness) -> None:
         "print('setuid', end=' ')\n"
         "try: os.setuid(0); print('DONE')\n"
         "except OSError: print('refused')\n"
-        "print('ptrace', libc.ptrace(16, 1, 0, 0), 'hostname', libc.sethostname(b'x', 1))\n"
+        "print('hostname', libc.sethostname(b'x', 1))\n"
     )
     assert harness.result(harness.python(script)) == (
-        "0 0 0 0 1\nuser -1 mount -1 net -1\nmount -1 chroot -1\nsetuid refused\nptrace -1 hostname -1\n"
+        "0 0 0 0 1\nuser -1 mount -1 net -1\nmount -1 chroot -1\nsetuid refused\nhostname -1\n"
     )
 
 
@@ -192,15 +184,17 @@ def test_sockets_do_not_cross(harness: LocalHarness) -> None:
     server.listen(1)
     neighbour = harness.apply(
         harness.python(
-            "import socket, time\ns = socket.socket(socket.AF_UNIX); s.bind('\\0neighbour'); s.listen(1)\n"
-            "f = socket.socket(socket.AF_UNIX); f.bind('/tmp/sock'); f.listen(1)\nprint('up', flush=True)\ntime.sleep(60)"
+            "import socket, time\ns = socket.socket(socket.AF_UNIX)\ns.bind('\\0neighbour'); s.listen(1)\n"
+            "f = socket.socket(socket.AF_UNIX)\nf.bind('/tmp/sock'); f.listen(1)\nprint('up', flush=True)\n"
+            "time.sleep(60)"
         )
     )
     harness.wait(neighbour, lambda _seen: "up" in harness.output(neighbour))
     control = harness.directory(neighbour) / "control"
     text = harness.result(
         harness.python(
-            "import socket, sys\nfor name in ['\\0himalia-contract-test', '\\0neighbour', '/tmp/sock', *sys.argv[1:]]:\n"
+            "import socket, sys\n"
+            "for name in ['\\0himalia-contract-test', '\\0neighbour', '/tmp/sock', *sys.argv[1:]]:\n"
             "    s = socket.socket(socket.AF_UNIX)\n    print(s.connect_ex(name) != 0)\n",
             str(control),
             "/run/dbus/system_bus_socket",

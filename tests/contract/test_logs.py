@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -34,7 +35,7 @@ def test_followed_while_it_grows_until_the_end(harness: LocalHarness) -> None:
     assert b"".join(data for _, data in pieces) == b"1\nline 2\nline 3\nline 4\nline 5\n"
     assert len(pieces) > 1, "it came as it was written"
     assert pieces[0][0] == 5
-    assert all(after[0] == before[0] + len(before[1]) for before, after in zip(pieces, pieces[1:], strict=False))
+    assert all(after[0] == before[0] + len(before[1]) for before, after in itertools.pairwise(pieces))
 
 
 def test_following_goes_on_over_a_restart_of_the_platform(harness: LocalHarness) -> None:

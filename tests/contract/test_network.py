@@ -108,8 +108,11 @@ def echo_server(harness: LocalHarness) -> tuple[object, str]:
     address = harness.wait_running(plan).addresses["echo"]
 
     def answers() -> bool:
-        with dial(address) as sock:
-            return exchange(sock, b"x") == b"x"
+        try:
+            with dial(address) as sock:
+                return exchange(sock, b"x") == b"x"
+        except ConnectionError:
+            return False  # it does not listen yet
 
     harness.wait(plan, lambda _seen: answers())
     return plan, address
@@ -213,7 +216,8 @@ def test_services_of_the_platform_are_relayed_and_may_move(make_harness: Callabl
         "import socket, sys, time\n"
         "def greet(port):\n"
         "    try:\n"
-        "        with socket.create_connection(('127.0.0.1', port), 5) as s: return s.recv(64).decode().strip() or 'nothing'\n"
+        "        with socket.create_connection(('127.0.0.1', port), 5) as s:\n"
+        "            return s.recv(64).decode().strip() or 'nothing'\n"
         "    except OSError: return 'nothing'\n"
         f"print(greet({addresses.API_PORT}), greet({addresses.HUB_PORT}), flush=True)\n"
         f"while greet({addresses.API_PORT}) != 'two': time.sleep(0.05)\n"

@@ -228,7 +228,7 @@ class LocalBackend:
         for mount in plan.mounts:
             if isinstance(mount, HomeMount):
                 home = self._home(plan.tenant, mount.key)
-                home.mkdir(parents=True, exist_ok=True, mode=0o700)
+                _make_folders(self.root, home)
                 if uid is not None and home.stat().st_uid != uid:
                     _give(home, uid)
                 homes[mount.path] = home
@@ -367,7 +367,7 @@ class LocalBackend:
 
     async def ensure_space(self, tenant: str) -> None:
         names.check_segment("tenant", tenant)
-        await self._call(lambda: (self.root / "homes" / tenant).mkdir(parents=True, exist_ok=True, mode=0o700))
+        await self._call(_make_folders, self.root, self.root / "homes" / tenant)
 
     async def remove_space(self, tenant: str) -> None:
         names.check_segment("tenant", tenant)
@@ -438,6 +438,13 @@ def _sum(left: Resources, right: Resources) -> Resources:
 def _disk_capacity(path: str) -> int:
     facts = os.statvfs(path)
     return facts.f_blocks * facts.f_frsize
+
+
+def _make_folders(root: Path, folder: Path) -> None:
+    """Make a folder and those above it, each closed to everybody else."""
+    for path in reversed([folder, *folder.parents]):
+        if path.is_relative_to(root):
+            path.mkdir(exist_ok=True, mode=0o700)
 
 
 def _give(folder: Path, uid: int) -> None:

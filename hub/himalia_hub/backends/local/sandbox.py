@@ -201,7 +201,16 @@ def bwrap_arguments(
         option = "--dev-bind" if bind.device else "--bind" if bind.writable else "--ro-bind"
         arguments += [option, stage.path(bind.source), bind.dest]
     # The root itself is a tmpfs: nobody writes there, what is to be written has a mount of its own.
-    arguments += ["--remount-ro", "/", "--chdir", working_directory, "--json-status-fd", str(status_fd)]
+    arguments += [
+        "--remount-ro",
+        "/dev",
+        "--remount-ro",
+        "/",
+        "--chdir",
+        working_directory,
+        "--json-status-fd",
+        str(status_fd),
+    ]
     return arguments
 
 
