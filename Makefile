@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 PANEL_SOURCES := package.json package-lock.json \
 	$(shell find labextension -type f -not -path '*/node_modules/*' -not -path '*/lib/*' -not -name '*.tsbuildinfo' 2>/dev/null)
 
-UP_FLAGS := $(if $(DEMO),--demo) $(if $(PORT),--port $(PORT)) $(if $(HOST),--host $(HOST)) \
+UP_FLAGS := $(if $(DEMO),--demo) $(if $(PORT),--port $(PORT)) $(if $(filter command line,$(origin HOST)),--host $(HOST)) \
 	$(if $(STATE_DIR),--state-dir $(STATE_DIR)) $(ARGS)
 
 .PHONY: help install install-test environments up test lint types unit front-end e2e bench test-kill lock clean
@@ -130,9 +130,9 @@ bench: install-test
 COMPILE := $(UV) pip compile --quiet --generate-hashes --no-header --python-version 3.11 --upgrade
 
 lock: $(STAMPS)/installer
-	$(COMPILE) -o $(LOCKS)/installer.lock $(LOCKS)/installer.in
 	$(COMPILE) -o $(LOCKS)/node.lock $(LOCKS)/node.in
 	$(COMPILE) --extra hub -o $(LOCKS)/platform.lock pyproject.toml
+	$(COMPILE) -c $(LOCKS)/platform.lock -o $(LOCKS)/installer.lock $(LOCKS)/installer.in
 	$(COMPILE) --extra hub --extra test -c $(LOCKS)/platform.lock -o $(LOCKS)/test.lock pyproject.toml
 	for name in science base; do \
 		$(COMPILE) -o hub/himalia_hub/develop/images/environments/$$name.lock \
