@@ -63,15 +63,20 @@ def bills_select(actor: Actor, permission: str, query: BillFilter) -> sa.Select[
         (query.state, lambda value: Bill.state == value),
         (query.object_kind, lambda value: Bill.object_kind == value),
         (query.object, lambda value: Bill.object_number == value),
-        (
-            query.resource,
-            lambda value: sa.exists().where(BillLine.bill_id == Bill.id, BillLine.resource == value),
-        ),
+        (query.resource, _occupies),
     ]
     for value, condition in conditions:
         if value is not None:
             statement = statement.where(condition(value))
     return statement
+
+
+def _occupies(resource: str) -> Any:
+    if resource == "cpu":
+        return Bill.cpu_millis > 0
+    if resource == "memory":
+        return Bill.memory_bytes > 0
+    return Bill.accelerators[resource].as_string().is_not(None)
 
 
 BILL_SORTS = {

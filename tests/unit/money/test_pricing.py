@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -72,7 +73,7 @@ def test_cutting_an_interval_anywhere_changes_no_line(
     amounts = (("cpu", millis),)
     whole = rules.lines([rules.Occupation("training", amounts, edges[0], edges[-1])], book)
     cut = rules.lines(
-        [rules.Occupation("training", amounts, left, right) for left, right in zip(edges, edges[1:], strict=False)],
+        [rules.Occupation("training", amounts, left, right) for left, right in itertools.pairwise(edges)],
         book,
     )
     assert {line.picos_per_hour: line.microseconds for line in whole} == {
