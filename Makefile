@@ -61,7 +61,7 @@ $(STAMPS)/packages-test: $(LOCKS)/test.lock $(STAMPS)/packages
 
 # Node.js of the machine from version 20 on, else a wheel of it.
 $(STAMPS)/node: $(LOCKS)/node.lock $(STAMPS)/installer
-	@if node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null && npm --version >/dev/null 2>&1; then \
+	@if node -e 'process.exit(+process.versions.node.split(".")[0] < 20 ? 1 : 0)' 2>/dev/null && npm --version >/dev/null 2>&1; then \
 		true; \
 	else \
 		echo "  install      Node.js"; \

@@ -14,6 +14,7 @@ from typing import Any
 from himalia_hub.supervisor import objects
 from himalia_hub.supervisor.administration import Administration
 from himalia_hub.supervisor.console import ISOLATION_SENTENCES, Console
+from himalia_hub.supervisor.demo import write_pictures
 from himalia_hub.supervisor.errors import SupervisorError
 from himalia_hub.supervisor.options import DEFAULT_PORT, Options
 from himalia_hub.supervisor.part import NotReady, Part, PartPlan, PartState
@@ -135,22 +136,21 @@ class Supervisor:
         self.console.fact("stop", "Ctrl-C ends all that was started; the next start continues")
 
     async def _announce_demo(self, administration: Administration) -> None:
-        from himalia_hub.supervisor.demo import write_pictures
-
-        pictures = await asyncio.to_thread(write_pictures, self.layout)
-        demo = await asyncio.to_thread(
-            administration.call,
-            "POST",
-            "admin/demo",
-            {"pictures": str(pictures) if pictures else None},
-        )
-        self.console.fact("demo", f"organisation {demo['tenant']}; pictures in {pictures}")
+        """The demo is an extra: without it the installation is as good, so a failure is a line."""
+        layout = self.layout
+        try:
+            pictures = await asyncio.to_thread(write_pictures, layout.environments_root, layout.state.root)
+            self.console.fact("pictures", str(pictures))
+            body = {"pictures": str(pictures)}
+            demo = await asyncio.to_thread(administration.call, "POST", "admin/demo", body)
+        except SupervisorError as error:
+            self.console.bad("demo", error.message)
+            return
+        self.console.fact("demo", f"organisation {demo['tenant']}")
         for user in demo["users"]:
             if user.get("link_token"):
-                self.console.link(
-                    f"Demo: sign in as {user['name']} ({user['role']}), once:",
-                    administration.link_address(user["link_token"]),
-                )
+                address = administration.link_address(user["link_token"])
+                self.console.link(f"Sign in as {user['name']} ({user['role']}) of the demo, once:", address)
 
     async def shut_down(self) -> None:
         """Workloads first (unless kept), then the parts from the last to the first."""
