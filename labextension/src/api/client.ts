@@ -43,6 +43,8 @@ export function queryString(query: QueryParameters | undefined): string {
 
 export class Client {
   readonly settings: ServerConnection.ISettings;
+  /** A recent proof of presence (see stepup.ts); kept in memory only, sent with every request while it lasts. */
+  grant: string | null = null;
 
   constructor(settings: ServerConnection.ISettings = ServerConnection.makeSettings()) {
     this.settings = settings;
@@ -103,6 +105,9 @@ export class Client {
     }
     if (options.version !== undefined) {
       headers['If-Match'] = `"${options.version}"`;
+    }
+    if (this.grant) {
+      headers['Himalia-Step-Up'] = this.grant;
     }
     const init: RequestInit = { method, headers, body, signal: options.signal };
     return this.exchange(this.url(path, options.query), init);

@@ -198,6 +198,8 @@ export interface Me {
   roles: string[];
   /** Permission name to the reach it is held with, e.g. `{"data.dataset.read": "own"}`. */
   permissions: Record<string, string>;
+  /** What a step-up would add or widen. */
+  with_step_up?: Record<string, string>;
   step_up: { until: Moment } | null;
   token: { kind: 'notebook' | 'workload' | 'api' | 'hub'; reach: string };
 }
@@ -214,6 +216,8 @@ export interface Installation {
   currency: Currency;
   isolation: 'full' | 'single_user' | 'unsafe';
   backend: 'local' | 'kubernetes';
+  hub_url: string;
+  api_url: string;
   features: string[];
 }
 
@@ -314,6 +318,14 @@ export interface Label {
 
 export type DataKind = 'vision' | 'text' | 'audio';
 
+export interface PresetLabels {
+  preset: string;
+  name: string;
+  type: DataKind;
+  description: string;
+  labels: Omit<Label, 'id'>[];
+}
+
 export interface LabelGroup extends Entity {
   type: DataKind;
   description: string;
@@ -349,11 +361,15 @@ export interface Dataset extends Entity {
   state: DatasetState;
   items: number;
   confirmed: number;
+  open_items: number;
   /** Share of confirmed items, 0 to 1. */
   progress: number;
   bytes: number;
   current_version: string | null;
+  latest_version: string | null;
   pinned: boolean;
+  /** Path of a thumbnail that stands for the whole. */
+  cover: string | null;
   task: Task | null;
 }
 
@@ -380,7 +396,8 @@ export interface Item {
   state: ItemState;
   labels: ItemLabel[];
   thumbnail: string;
-  version?: number;
+  split?: 'train' | 'validation' | 'test' | null;
+  version: number;
 }
 
 export interface Import {
@@ -454,6 +471,7 @@ export interface SizeBucket {
 
 export interface DatasetStatistics {
   by_state: Partial<Record<ItemState, number>>;
+  items: number;
   by_label: LabelCount[];
   sizes: { width_height_buckets: SizeBucket[] };
   bytes: number;
@@ -472,14 +490,23 @@ export interface DatasetVersion {
   version: string;
   number: number;
   dataset: Reference;
+  current: boolean;
   items: number;
   by_label: LabelCount[];
   by_state: Partial<Record<ItemState, number>>;
-  splits: (Splits & { state: 'pending' | 'ready' }) | null;
+  unconfirmed: number;
+  splits: {
+    train: number | null;
+    validation: number | null;
+    test: number | null;
+    state: 'pending' | 'ready';
+    shares: Record<string, number>;
+    seed: number;
+  };
   digest: string | null;
   bytes: number;
   description: string;
-  author: Reference | string;
+  author: Reference;
   created_at: Moment;
 }
 

@@ -24,6 +24,7 @@ const LOOKS: Record<string, StateLook> = {
   building: { tone: 'busy', icon: 'arc' },
   open: { tone: 'busy', icon: 'arc' },
   settled: { tone: 'rest', icon: 'check' },
+  covered: { tone: 'run', icon: 'check' },
   // datasets
   not_sampled: { tone: 'rest', icon: 'ring' },
   sampling: { tone: 'busy', icon: 'arc' },

@@ -1,0 +1,137 @@
+/** Notebooks: their state, resources, cost; open, start, stop, delete; start another one. */
+import { useState, type JSX } from 'react';
+import type { Notebook } from '../../api/types';
+import { Button, IconButton, StatePill, Time } from '../../components/basics';
+import { Dialog } from '../../components/dialog';
+import { Empty } from '../../components/feedback';
+import { SelectField, TextField, fieldError } from '../../components/fields';
+import { ListPage, useListView } from '../../components/listpage';
+import type { Column } from '../../components/table';
+import { VerdictLine, canStart } from '../../components/verdict';
+import { formatMoney, formatResources } from '../../domain/format';
+import { t } from '../../i18n';
+import { useCan } from '../../queries/account';
+import { useCreateNotebook, useDeleteNotebook, useEnvironments, useNotebookAction, useNotebooks } from '../../queries/notebooks';
+import { useSpecs, useVerdict } from '../../queries/training';
+
+const resting = (one: Notebook) => ['stopped', 'failed', 'succeeded', 'timed_out'].includes(one.phase);
+
+function columns(act: (one: Notebook, verb: 'start' | 'stop') => void, remove: (one: Notebook) => void): Column<Notebook>[] {
+  return [
+    { id: 'name', title: t('notebook.name'), width: 180, grow: 2, sort: 'name', cell: one => <b>{one.name}</b> },
+    { id: 'phase', title: t('train.state'), width: 128, cell: one => <StatePill state={one.phase} why={one.message} /> },
+    { id: 'uses', title: t('train.uses'), width: 160, above: 700, cell: one => formatResources(one.spec.resources) },
+    { id: 'environment', title: t('train.environment'), width: 120, above: 860, cell: one => (typeof one.environment === 'string' ? one.environment : one.environment.title) },
+    { id: 'cost', title: t('train.cost'), width: 100, numeric: true, cell: one => formatMoney(one.cost_micros, 4) },
+    { id: 'updated', title: t('train.updated'), width: 132, numeric: true, above: 760, sort: 'updated_at', cell: one => <Time at={one.updated_at} /> },
+    {
+      id: 'actions',
+      title: '',
+      width: 104,
+      cell: one => (
+        <span className="hm-row hm-tight">
+          {one.url && (
+            <IconButton small icon="right" label={t('notebook.open', { name: one.name })} onClick={() => window.open(one.url ?? '', '_blank')} />
+          )}
+          {resting(one) ? (
+            <>
+              <IconButton small icon="play" label={t('notebook.start', { name: one.name })} onClick={() => act(one, 'start')} />
+              <IconButton small icon="trash" label={t('notebook.delete', { name: one.name })} onClick={() => remove(one)} />
+            </>
+          ) : (
+            <IconButton small icon="stop" label={t('train.stopOne', { name: one.name })} onClick={() => act(one, 'stop')} />
+          )}
+        </span>
+      )
+    }
+  ];
+}
+
+export default function NotebooksPanel(): JSX.Element {
+  const can = useCan();
+  const view = useListView();
+  const list = useNotebooks(view.query);
+  const action = useNotebookAction();
+  const [creating, setCreating] = useState(false);
+  const [deleting, setDeleting] = useState<Notebook | null>(null);
+  const remove = useDeleteNotebook(() => setDeleting(null));
+  const create = can('develop.notebook.create') && (
+    <Button look="primary" icon="plus" onClick={() => setCreating(true)}>
+      {t('notebook.new')}
+    </Button>
+  );
+  return (
+    <>
+      <ListPage
+        title={t('notebook.title')}
+        list={list}
+        view={view}
+        columns={columns((one, verb) => action.mutate({ id: one.id, verb }), setDeleting)}
+        id={one => one.id}
+        name={one => one.name}
+        onOpen={one => one.url && window.open(one.url, '_blank')}
+        actions={create}
+        empty={
+          <Empty icon="notebook" title={t('notebook.empty')} action={create}>
+            {t('notebook.emptyHint')}
+          </Empty>
+        }
+      />
+      {creating && <NewNotebook onClose={() => setCreating(false)} />}
+      {deleting && (
+        <Dialog
+          title={t('notebook.delete', { name: deleting.name })}
+          accept={t('action.delete')}
+          danger
+          busy={remove.isPending}
+          error={remove.error}
+          onAccept={() => remove.mutate(deleting.id)}
+          onClose={() => setDeleting(null)}
+        >
+          <p>{t('notebook.deleteAsk', { name: deleting.name })}</p>
+        </Dialog>
+      )}
+    </>
+  );
+}
+
+function NewNotebook({ onClose }: { onClose: () => void }): JSX.Element {
+  const specs = useSpecs('notebook');
+  const environments = useEnvironments();
+  const [name, setName] = useState('');
+  const [specId, setSpec] = useState<number | null>(null);
+  const [environment, setEnvironment] = useState('');
+  const create = useCreateNotebook(onClose);
+  const spec = specs.data?.find(one => one.id === specId) ?? specs.data?.[0];
+  const chosen = environment || environments.data?.[0]?.name || '';
+  const verdict = useVerdict(spec?.id ?? null, 'notebook');
+  return (
+    <Dialog
+      title={t('notebook.new')}
+      accept={t('action.start')}
+      busy={create.isPending}
+      disabled={!name || !spec || !chosen || !canStart(verdict.data)}
+      error={create.error}
+      onAccept={() => spec && create.mutate({ name, spec_id: spec.id, environment: chosen })}
+      onClose={onClose}
+    >
+      <TextField label={t('notebook.name')} limit={30} autoFocus value={name} onChange={setName} error={fieldError(create.error, 'name')} />
+      <SelectField
+        label={t('train.spec')}
+        value={String(spec?.id ?? '')}
+        options={(specs.data ?? []).map(one => ({
+          value: String(one.id),
+          label: `${one.name}: ${formatResources(one.resources)}, ${t('money.perHour', { money: formatMoney(one.price_per_hour_micros) })}`
+        }))}
+        onChange={value => setSpec(Number(value))}
+      />
+      <SelectField
+        label={t('train.environment')}
+        value={chosen}
+        options={(environments.data ?? []).map(one => ({ value: one.name, label: one.title }))}
+        onChange={setEnvironment}
+      />
+      <VerdictLine verdict={verdict.data} error={verdict.error} />
+    </Dialog>
+  );
+}
