@@ -281,7 +281,7 @@ def ask_verdict(ctx: Context, body: schemas.VerdictAsk) -> dict[str, Any]:
 def list_environments(ctx: Context) -> list[dict[str, Any]]:
     if not ctx.platform.has(EnvironmentView):
         return []
-    return list(ctx.platform.get(EnvironmentView).environments())  # type: ignore[type-abstract]
+    return list(ctx.platform.get(EnvironmentView).environments(ctx.language))  # type: ignore[type-abstract]
 
 
 # -- administration ---------------------------------------------------------------------------

@@ -78,5 +78,7 @@ def finish(session: Session, workload: Workload, plan: WorkloadPlan, api_url: st
         _, secrets["HIMALIA_TOKEN"] = tokens.issue(
             session, user_id=workload.owner_id, kind=kind, name=workload.key, workload_id=workload.id
         )
-    environment = {**({"HIMALIA_API_URL": api_url} if api_url else {}), **plan.environment}
+    environment = {"HIMALIA_WORKLOAD_ID": str(workload.number), **plan.environment}
+    if api_url:
+        environment.setdefault("HIMALIA_API_URL", api_url)
     return replace(plan, environment=environment, secrets=secrets)

@@ -323,7 +323,7 @@ class Reconciler:
             if decision.stop:
                 await self._stop(row.id, row.attempt, row.grace_seconds)
             if decision.ended:
-                self._spawn(self._after_end(row.id, row.attempt))
+                self._spawn(self._after_end(row.id, row.attempt if row.attempt_at is not None else 0))
 
     async def _stop(self, workload_id: int, attempt: int, grace: int) -> None:
         backend = self._engine.backend

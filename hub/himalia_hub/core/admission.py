@@ -76,3 +76,10 @@ class NullBudget:
 
     def costs(self, db: Db, workload_ids: Collection[int]) -> Mapping[int, int]:
         return {}
+
+
+class BalanceView(Protocol):
+    """A tenant's balance for pages that are not money's own; provided by billing where it exists."""
+
+    def balance(self, db: Db, tenant_id: int) -> Mapping[str, object]:
+        """``balance_micros, held_micros, available_micros, burn_per_hour_micros, lasts_until``."""

@@ -24,6 +24,11 @@ NOUNS: tuple[str, ...] = (
     "himalia_hub.billing",
     "himalia_hub.compute",
     "himalia_hub.data.content",
+    "himalia_hub.data.label_groups",
+    "himalia_hub.data.imports",
+    "himalia_hub.data.datasets",
+    "himalia_hub.data.labelling",
+    "himalia_hub.develop.notebooks",
 )
 """Packages of nouns in the order of their layers."""
 

@@ -1,0 +1,66 @@
+"""The platform's calls to the hub's REST API: users and named servers."""
+
+from __future__ import annotations
+
+import logging
+
+import httpx
+
+from himalia_hub.platform.config import HubAccess, secret_of
+
+log = logging.getLogger("himalia.hub")
+TIMEOUT_SECONDS = 15.0
+
+
+class HubUnavailable(Exception):
+    """The hub did not answer, or answered with an error of its own; trying again can help."""
+
+
+class HubClient:
+    """Speaks for the service ``himalia``; every call may be repeated."""
+
+    def __init__(self, access: HubAccess) -> None:
+        self._access = access
+        self._client: httpx.AsyncClient | None = None
+
+    @property
+    def configured(self) -> bool:
+        return bool(self._access.api_url)
+
+    async def _send(self, method: str, path: str, body: object = None) -> httpx.Response:
+        if self._client is None:
+            self._client = httpx.AsyncClient(
+                base_url=self._access.api_url.rstrip("/"),
+                headers={"Authorization": f"token {secret_of(self._access.token_file) or ''}"},
+                timeout=TIMEOUT_SECONDS,
+                trust_env=False,
+            )
+        try:
+            answer = await self._client.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise HubUnavailable(f"{method} {path}: {type(error).__name__}") from error
+        if answer.status_code >= 500 or answer.status_code in (401, 403, 429):
+            raise HubUnavailable(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
+        return answer
+
+    async def start(self, user: str, server: str) -> bool:
+        """Ask for a server. False: the hub still holds an earlier one, which has to go first."""
+        path = f"/users/{user}/servers/{server}"
+        answer = await self._send("POST", path, {})
+        if answer.status_code == 404:
+            await self._send("POST", f"/users/{user}")
+            answer = await self._send("POST", path, {})
+        if answer.status_code == 400:
+            log.info("the hub cannot start %s/%s yet: %s", user, server, answer.text[:200])
+            return False
+        return answer.status_code in (201, 202)
+
+    async def stop(self, user: str, server: str, *, remove: bool = False) -> bool:
+        """Ask the hub to let go of a server; True once it has."""
+        path = f"/users/{user}/servers/{server}"
+        answer = await self._send("DELETE", path, {"remove": True} if remove else None)
+        return answer.status_code in (204, 404)
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()

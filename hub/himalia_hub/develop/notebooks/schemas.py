@@ -1,0 +1,194 @@
+"""Wire shapes of notebooks, for the panels and for the hub."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from himalia_hub.account.schemas import Ref
+from himalia_hub.compute.schemas import PhaseWord, Resources, Step, WorkloadOut
+
+MAX_BINDINGS = 5
+
+
+def _clean(value: str) -> str:
+    value = value.strip()
+    if not value:
+        raise ValueError("1-30 characters, not only spaces")
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
+        raise ValueError("no control characters")
+    return value
+
+
+class BindingIn(BaseModel):
+    """A dataset version to find at ``/himalia/input/input<i>``."""
+
+    model_config = ConfigDict(extra="forbid")
+    dataset: int
+    version: Annotated[str, Field(max_length=16)]
+
+
+class NotebookCreate(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: Annotated[str, Field(min_length=1, max_length=30)]
+    spec_id: int
+    environment: Annotated[str, Field(max_length=64)] = ""
+    bindings: Annotated[list[BindingIn], Field(max_length=MAX_BINDINGS)] = []
+    description: Annotated[str, Field(max_length=255)] = ""
+    stop_when_idle_seconds: Annotated[int | None, Field(ge=60, le=30 * 86400)] = None
+    start: bool = True
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        return _clean(value)
+
+
+class NotebookUpdate(BaseModel):
+    """What is not given stays."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Annotated[str | None, Field(min_length=1, max_length=30)] = None
+    spec_id: int | None = None
+    environment: Annotated[str | None, Field(max_length=64)] = None
+    bindings: Annotated[list[BindingIn] | None, Field(max_length=MAX_BINDINGS)] = None
+    description: Annotated[str | None, Field(max_length=255)] = None
+    stop_when_idle_seconds: Annotated[int | None, Field(ge=60, le=30 * 86400)] = None
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str | None) -> str | None:
+        return None if value is None else _clean(value)
+
+
+class Binding(BaseModel):
+    kind: Literal["dataset_version", "model_version"]
+    id: int
+    version: str
+    name: str
+    path: str
+
+
+class SpecRef(BaseModel):
+    id: int
+    name: str
+    resources: Resources
+
+
+class NotebookOut(BaseModel):
+    """A notebook with its newest workload."""
+
+    id: int
+    name: str
+    server_name: str
+    owner: Ref
+    department: Ref | None
+    spec: SpecRef
+    environment: str
+    bindings: list[Binding]
+    description: str
+    phase: PhaseWord
+    reason: str | None
+    message: str
+    workload: WorkloadOut | None
+    url: str | None
+    cost_micros: int
+    stop_when_idle_seconds: int | None
+    created_at: str
+    updated_at: str
+    version: int
+
+
+# -- the hub's side ---------------------------------------------------------------------------
+
+
+class HubCreate(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    hub_user: Annotated[str, Field(max_length=32)]
+    name: Annotated[str, Field(min_length=1, max_length=30)]
+    spec_id: int
+    environment: Annotated[str, Field(max_length=64)] = ""
+    description: Annotated[str, Field(max_length=255)] = ""
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        return _clean(value)
+
+
+class Launch(BaseModel):
+    """What the spawner hands over; ``environment`` may hold secrets and is never stored."""
+
+    model_config = ConfigDict(extra="forbid")
+    environment: dict[str, str]
+    command: Annotated[list[str], Field(min_length=1, max_length=64)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 8888
+    path: Annotated[str, Field(pattern=r"^/.*/$", max_length=255)]
+
+
+class Launched(BaseModel):
+    attempt: int
+
+
+class Terminate(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    grace_seconds: Annotated[int, Field(ge=0, le=3600)] = 10
+
+
+class StateQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    attempt: int | None = None
+
+
+class State(BaseModel):
+    attempt: int
+    phase: PhaseWord
+    reason: str | None
+    message: str
+    ready: bool
+    address: str | None
+    exit_code: int | None
+    queue_position: int | None
+    steps: list[Step]
+    last_lines: list[str]
+
+
+class StartPageQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    user: Annotated[str, Field(max_length=32)]
+    language: Literal["en", "zh"] | None = None
+
+
+class StartPageNotebook(BaseModel):
+    id: int
+    name: str
+    server_name: str
+    description: str
+    spec: SpecRef
+    environment: str
+    phase: PhaseWord
+    reason: str | None
+    message: str
+    phase_since: str | None
+    queue_position: int | None
+    price_per_hour_micros: int
+    cost_micros: int
+    steps: list[Step]
+    last_lines: list[str]
+    created_at: str
+    started_at: str | None
+    expected_start_seconds: float | None
+    version: int
+
+
+class StartPage(BaseModel):
+    identity: dict[str, Any]
+    currency: dict[str, Any]
+    isolation: str
+    balance: dict[str, Any] | None
+    profiles: list[dict[str, Any]]
+    environments: list[dict[str, Any]]
+    default_environment: str
+    suggested_name: str
+    notebooks: list[StartPageNotebook]

@@ -1,0 +1,217 @@
+"""What can be done with a notebook: make, change, start, stop, delete.
+
+Handlers of the panels and of the hub both come here, with the person as actor.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from himalia_hub.auth.actor import Actor
+from himalia_hub.compute import specs
+from himalia_hub.compute.engine import Engine
+from himalia_hub.compute.environments import EnvironmentView
+from himalia_hub.compute.phases import ENDED, Phase
+from himalia_hub.compute.tables import Workload
+from himalia_hub.core import clock, objects
+from himalia_hub.core.db import Db
+from himalia_hub.core.errors import InvalidTransition, NotFound, NotPermitted
+from himalia_hub.data.datasets.versions import version_for_workload
+from himalia_hub.develop.notebooks.kind import INPUT_PATH, KIND
+from himalia_hub.develop.notebooks.schemas import BindingIn, NotebookUpdate
+from himalia_hub.develop.notebooks.tables import Notebook
+from himalia_hub.platform.parts import Platform
+
+CREATE, STOP, DELETE = "develop.notebook.create", "develop.notebook.stop", "develop.notebook.delete"
+
+
+def require(actor: Actor, permission: str) -> None:
+    """For callers whose route was authorised as the hub: the person must hold the permission too."""
+    if actor.reach(permission) is None:
+        raise NotPermitted(
+            f"Your roles do not include {permission}.",
+            zh=f"您的角色不包含权限 {permission}。",
+            hint="Ask an administrator of your organisation for a role that includes it.",
+            hint_zh="请联系组织管理员授予包含该权限的角色。",
+            permission=permission,
+        )
+
+
+def _environment(platform: Platform, name: str) -> str:
+    """The exact environment behind a name; also checks that it exists and serves notebooks."""
+    return platform.get(EnvironmentView).exact(name, use="notebook")  # type: ignore[type-abstract]
+
+
+def _bindings(db: Db, actor: Actor, wanted: list[BindingIn]) -> list[dict[str, Any]]:
+    """Bindings as the row keeps them; raises when a version is out of reach."""
+    kept = []
+    for index, binding in enumerate(wanted):
+        found = version_for_workload(db, actor, binding.dataset, binding.version)
+        kept.append(
+            {
+                "kind": "dataset_version",
+                "id": found.dataset_number,
+                "version": found.version,
+                "name": found.name,
+                "path": INPUT_PATH.format(index=index),
+            }
+        )
+    return kept
+
+
+def create(
+    platform: Platform,
+    session: Session,
+    actor: Actor,
+    *,
+    name: str,
+    spec_id: int,
+    environment: str,
+    description: str = "",
+    bindings: list[BindingIn] | None = None,
+    stop_when_idle_seconds: int | None = None,
+    start_now: bool = True,
+) -> Notebook:
+    """Make a notebook and, unless told otherwise, submit its start (NB-1).
+
+    Raises:
+        InvalidInput, QuotaExceeded, BalanceTooLow: Nothing is made.
+    """
+    specs.get(session, spec_id, scenario="notebook")
+    reference = _environment(platform, environment)
+    values = objects.new_owned(session, actor, "notebook")
+    row = Notebook(
+        **values,
+        name=name,
+        server_name=f"n{values['number']}",
+        description=description,
+        spec_id=spec_id,
+        environment=environment or reference.rpartition("-")[0],
+        bindings=_bindings(session, actor, bindings or []),
+        stop_when_idle_seconds=stop_when_idle_seconds,
+    )
+    session.add(row)
+    session.flush()
+    objects.touch(session, "notebook", row, op="created")
+    if start_now:
+        start(platform, session, actor, row)
+    return row
+
+
+def start(platform: Platform, session: Session, actor: Actor, row: Notebook) -> Workload:
+    """Submit a start of a stopped notebook; the hub is asked once the reservation is held."""
+    if row.phase not in ENDED:
+        raise InvalidTransition(
+            f"The notebook is {row.phase}; only a stopped one can be started.",
+            zh=f"笔记本当前状态为 {row.phase}；只有已停止的才能启动。",
+            rule="stopped or failed",
+            value=row.phase,
+        )
+    spec = specs.get(session, row.spec_id, scenario="notebook")
+    facts = []
+    for binding in row.bindings:
+        found = version_for_workload(session, actor, binding["id"], binding["version"])
+        facts.append({**binding, "manifest": found.manifest})
+    workload = platform.get(Engine).submit(
+        session,
+        actor,
+        kind=KIND,
+        object_kind="notebook",
+        object_number=row.number,
+        object_name=row.name,
+        resources=specs.resources_of(spec),
+        spec={
+            "environment": _environment(platform, row.environment),
+            "bindings": facts,
+            "first": row.starts == 0,
+        },
+    )
+    row.starts += 1
+    row.workload_id = workload.id
+    row.phase = workload.phase
+    objects.touch(session, "notebook", row)
+    return workload
+
+
+def stop(platform: Platform, session: Session, row: Notebook) -> None:
+    """Ask a notebook to stop, or take it out of the queue."""
+    workload = session.get(Workload, row.workload_id) if row.workload_id is not None else None
+    if workload is None or workload.ended_at is not None:
+        raise InvalidTransition(
+            f"The notebook does not run: it is {row.phase}.",
+            zh=f"笔记本未在运行，当前状态为 {row.phase}。",
+            rule="queued, starting or running",
+            value=row.phase,
+        )
+    platform.get(Engine).request_stop(session, workload)
+
+
+def update(platform: Platform, session: Session, actor: Actor, row: Notebook, body: NotebookUpdate) -> None:
+    """Change a stopped notebook; what is not given stays."""
+    _only_ended(row, "edited", "编辑")
+    if body.spec_id is not None:
+        specs.get(session, body.spec_id, scenario="notebook")
+        row.spec_id = body.spec_id
+    if body.environment is not None:
+        reference = _environment(platform, body.environment)
+        row.environment = body.environment or reference.rpartition("-")[0]
+    if body.bindings is not None:
+        row.bindings = _bindings(session, actor, body.bindings)
+    for name in ("name", "description"):
+        value = getattr(body, name)
+        if value is not None:
+            setattr(row, name, value)
+    if "stop_when_idle_seconds" in body.model_fields_set:
+        row.stop_when_idle_seconds = body.stop_when_idle_seconds
+    objects.touch(session, "notebook", row)
+
+
+def delete(session: Session, row: Notebook) -> None:
+    """Delete a stopped notebook; its home goes with it, a controller removes the files."""
+    _only_ended(row, "deleted", "删除")
+    row.deleted_at = clock.now()
+    objects.touch(session, "notebook", row, op="deleted")
+
+
+def _only_ended(row: Notebook, what: str, what_zh: str) -> None:
+    if row.phase not in ENDED:
+        raise InvalidTransition(
+            f"The notebook is {row.phase}; it can be {what} once it is stopped.",
+            zh=f"笔记本当前状态为 {row.phase}；停止后才能{what_zh}。",
+            rule="stopped or failed",
+            value=row.phase,
+            hint="Stop it first.",
+            hint_zh="请先停止。",
+        )
+
+
+def of_hub(session: Session, user_id: int, server: str, *, deleted: bool = False) -> Notebook:
+    """A person's notebook by the hub's server name, locked."""
+    statement = sa.select(Notebook).where(Notebook.owner_id == user_id, Notebook.server_name == server)
+    if not deleted:
+        statement = statement.where(Notebook.deleted_at.is_(None))
+    row = session.execute(statement.with_for_update()).scalar_one_or_none()
+    if row is None:
+        raise NotFound()
+    return row
+
+
+def suggested_name(db: Db, user_id: int, language: str) -> str:
+    """``Notebook 2``: the first number that is not taken."""
+    word = "笔记本" if language == "zh" else "Notebook"
+    taken = set(
+        db.execute(sa.select(Notebook.name).where(Notebook.owner_id == user_id, Notebook.deleted_at.is_(None)))
+        .scalars()
+        .all()
+    )
+    number = 1
+    while f"{word} {number}" in taken:
+        number += 1
+    return f"{word} {number}"
+
+
+def is_ended(phase: str) -> bool:
+    return Phase(phase) in ENDED
