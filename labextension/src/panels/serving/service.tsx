@@ -274,7 +274,7 @@ function Traffic({ service, monitoring }: { service: InferenceService; monitorin
 
 /** A column of the monitoring series against minutes before now. */
 function series(monitoring: Monitoring | undefined, names: Record<string, string>): { name: string; points: [number, number][] }[] {
-  const rows = (monitoring?.series ?? []) as Record<string, unknown>[];
+  const rows = monitoring?.series ?? [];
   const last = rows.at(-1)?.['at'];
   const end = typeof last === 'string' ? Date.parse(last) : 0;
   return Object.entries(names).map(([field, name]) => ({
