@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _TICK = 1.0
+_FINE_TICK = 0.2
 _SAMPLE_EVERY = 60
 _DRAIN_SECONDS = 2.0
 _CATCH_SECONDS = 0.03
@@ -208,7 +209,8 @@ class Shim:
         for fd in (log_read, status_read):
             os.set_blocking(fd, False)
         self.environment = sandbox.environment_for(self.level, spec, spec["image"])
-        limit_data = spec["memory_bytes"] if not self.group.limits_memory else 0
+        # Without a control group the meter ends what outgrows its limit; this only bounds a sudden leap.
+        limit_data = 2 * spec["memory_bytes"] if not self.group.limits_memory else 0
         start = sandbox.Start(
             level=self.level,
             bwrap=spec["bwrap"],
@@ -251,6 +253,8 @@ class Shim:
             self._running(self.pid)
         self.control = ControlServer(self)
         self.loop.later(_TICK, self._tick)
+        if not (self.group.limits_memory and self.group.meters_cpu):
+            self.loop.later(_FINE_TICK, self._fine_tick)
 
     def _read_sandbox_status(self, _events: int) -> None:
         data = os.read(self._status_fd, 65536)
@@ -352,6 +356,20 @@ class Shim:
             self._enforce(beat)
         self.disk.look()
 
+    def _fine_tick(self) -> None:
+        """Without control groups use is only what is seen while it happens: look more often."""
+        if self.wait_status is None:
+            beat = self.meter.sample(self.clock.now(), self.disk.used)
+            if self.ending is None:
+                self._enforce_memory(beat)
+            self.loop.later(_FINE_TICK, self._fine_tick)
+
+    def _enforce_memory(self, beat: journal.Heartbeat) -> None:
+        limit = self.spec["memory_bytes"]
+        if not self.group.limits_memory and 0 < limit < beat.memory_bytes:
+            text = f"It ran out of memory: the limit is {size(limit)}, it used {size(beat.memory_bytes)}."
+            self.end(Ending("out_of_memory", text), grace=0)
+
     def _enforce(self, beat: journal.Heartbeat) -> None:
         spec = self.spec
         deadline = spec["deadline_seconds"]
@@ -359,9 +377,8 @@ class Shim:
             self.end(Ending("deadline", f"It ran for {deadline} s, the longest time allowed."))
         elif (problem := self.disk.problem) is not None:
             self.end(Ending("out_of_disk", problem), grace=min(2, spec["grace_seconds"]))
-        elif not self.group.limits_memory and 0 < spec["memory_bytes"] < beat.memory_bytes:
-            text = f"It used {size(beat.memory_bytes)} of memory; the limit is {size(spec['memory_bytes'])}."
-            self.end(Ending("out_of_memory", text), grace=0)
+        else:
+            self._enforce_memory(beat)
 
     def _look_for_stop(self) -> None:
         """Follow the newest request; a later one may shorten the grace, never lengthen it."""
