@@ -26,8 +26,14 @@ function browserParts(name: string): StreamParts {
   return {
     locks: navigator.locks,
     channel: new BroadcastChannel(name),
-    open: url => new EventSource(url, { withCredentials: true })
+    open: url => new EventSource(withXsrf(url, document.cookie), { withCredentials: true })
   };
+}
+
+/** An EventSource sends no headers, and a server behind the hub asks every fetch for its XSRF token. */
+export function withXsrf(url: string, cookies: string): string {
+  const token = /(?:^|;\s*)_xsrf=([^;]+)/.exec(cookies)?.[1];
+  return token ? `${url}${url.includes('?') ? '&' : '?'}_xsrf=${encodeURIComponent(token)}` : url;
 }
 
 const RETRY_FIRST_MS = 1_000;
