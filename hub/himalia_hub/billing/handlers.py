@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from himalia_hub.api.context import Context
-from himalia_hub.api.routes import Reply, RouteTable
+from himalia_hub.api.routes import Reply, RouteTable, Stream
 from himalia_hub.auth.actor import Reach
-from himalia_hub.billing import costing, ledger, prices, reading, rules, schemas, service
+from himalia_hub.billing import costing, exports, ledger, prices, reading, rules, schemas, service
 from himalia_hub.billing.tables import Bill, LedgerEntry
 from himalia_hub.core import clock, money, paging
 from himalia_hub.core.db import Db
@@ -20,6 +22,7 @@ from himalia_hub.tenancy.tables import Tenant
 routes = RouteTable("money")
 internal = RouteTable("money.admin", internal=True)
 TABLES = [routes, internal]
+EXPORT_BATCH = 500
 
 
 def _tenant_by_code(db: Db, code: str) -> Any:
@@ -36,12 +39,16 @@ def _tenant_by_code(db: Db, code: str) -> Any:
 
 
 def _tenant(ctx: Context, code: str | None = None) -> Any:
+    return _tenant_in(ctx, ctx.db, code)
+
+
+def _tenant_in(ctx: Context, db: Db, code: str | None = None) -> Any:
     """The organisation a request is about: one's own, or with platform reach the one it names."""
     actor = ctx.actor
     code = code or ctx.headers.get("Himalia-Tenant") or actor.tenant_code
     if code != actor.tenant_code and actor.reach(ctx.permission) is not Reach.PLATFORM:
         raise NotFound()
-    return _tenant_by_code(ctx.db, code)
+    return _tenant_by_code(db, code)
 
 
 def _currency(ctx: Context) -> dict[str, Any]:
@@ -110,6 +117,75 @@ def bills_summary(ctx: Context, query: schemas.SummaryQuery) -> dict[str, Any]:
         end=query.end,
         offset=timedelta(minutes=query.offset_minutes),
     )
+
+
+async def _bill_batches(ctx: Context, query: schemas.ExportQuery) -> AsyncIterator[list[exports.Row]]:
+    """All visible bills by ascending number, a batch per read, so that other requests go on between."""
+    currency, offset, last = _currency(ctx), timedelta(minutes=query.offset_minutes), 0
+
+    def read(db: Db) -> tuple[list[exports.Row], int]:
+        statement = reading.bills_select(ctx.actor, ctx.permission, query)
+        rows = db.execute(statement.where(Bill.id > last).order_by(Bill.id).limit(EXPORT_BATCH)).all()
+        shown = [exports.bill_row(bill, currency, offset, ctx.language) for bill in reading.render_bills(db, rows)]
+        return shown, rows[-1].id if rows else 0
+
+    while True:
+        batch, last = ctx.read(read)
+        if not batch:
+            return
+        yield batch
+        await asyncio.sleep(0)
+
+
+async def _posting_batches(
+    ctx: Context, tenant: Any, query: schemas.LedgerExportQuery
+) -> AsyncIterator[list[exports.Row]]:
+    currency, offset, last = _currency(ctx), timedelta(minutes=query.offset_minutes), 0
+
+    def read(db: Db) -> tuple[list[exports.Row], int]:
+        statement = reading.filter_postings(reading.postings_select(tenant.id), query)
+        rows = db.execute(statement.where(LedgerEntry.id > last).order_by(LedgerEntry.id).limit(EXPORT_BATCH)).all()
+        shown = [exports.posting_row(reading.posting(row), tenant.name, currency, offset, ctx.language) for row in rows]
+        return shown, rows[-1].id if rows else 0
+
+    while True:
+        batch, last = ctx.read(read)
+        if not batch:
+            return
+        yield batch
+        await asyncio.sleep(0)
+
+
+def _document(ctx: Context, name: str, form: str, head: Sequence[tuple[str, str]], batches: exports.Batches) -> Stream:
+    write, media_type = exports.FORMATS[form]
+    return Stream(
+        write(exports.head(head, ctx.language), batches),
+        media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}.{form}"'},
+    )
+
+
+@routes.get(
+    "/bills/export",
+    permission="money.bill.read",
+    summary="Bills as .csv or .xlsx",
+    query=schemas.ExportQuery,
+    response_type="text/csv",
+)
+async def export_bills(ctx: Context, query: schemas.ExportQuery) -> Stream:
+    return _document(ctx, "bills", query.format, exports.BILL_HEAD, _bill_batches(ctx, query))
+
+
+@routes.get(
+    "/ledger/export",
+    permission="money.ledger.read",
+    summary="Income and expense as .csv or .xlsx",
+    query=schemas.LedgerExportQuery,
+    response_type="text/csv",
+)
+async def export_ledger(ctx: Context, query: schemas.LedgerExportQuery) -> Stream:
+    tenant = ctx.read(lambda db: _tenant_in(ctx, db))
+    return _document(ctx, "ledger", query.format, exports.LEDGER_HEAD, _posting_batches(ctx, tenant, query))
 
 
 @routes.get(
