@@ -92,8 +92,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "start.per_hour": ("/h", "/小时"),
     "start.python": ("Python {python}, {count} packages, {size}", "Python {python}，{count} 个包，{size}"),
     "start.building": ("being built", "正在构建"),
-    "start.count": ("{total} notebooks: {running} running, {starting} starting",
-                    "{total} 个笔记本：{running} 运行中，{starting} 启动中"),
+    "start.count": (
+        "{total} notebooks: {running} running, {starting} starting",
+        "{total} 个笔记本：{running} 运行中，{starting} 启动中",
+    ),
+    "start.count_one": (
+        "1 notebook: {running} running, {starting} starting",
+        "1 个笔记本：{running} 运行中，{starting} 启动中",
+    ),
     "start.none": ("No notebook yet", "还没有笔记本"),
     "start.no_profiles": (
         "Your organisation offers no profile for notebooks. An administrator adds one with "
@@ -143,6 +149,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "step.image": ("Image", "环境"),
     "step.mounts": ("Mounts", "挂载"),
     "step.server": ("Server", "服务"),
+    "detail.admitted": ("{uses} held for {name}", "已为 {name} 预留 {uses}"),
+    "detail.mounts": ("home", "主目录"),
+    "detail.server": ("JupyterLab answers", "JupyterLab 应答"),
     "error.lost": ("The connection was lost; trying again.", "连接中断，正在重试。"),
     # Error pages
     "error.title": ("That did not work", "出错了"),
@@ -178,5 +187,5 @@ def text(key: str, language: str, **values: object) -> str:
 
 def script_texts(language: str) -> dict[str, str]:
     """What ``start.js`` and ``step_up.js`` show."""
-    wanted = ("start.", "verdict.", "nb.", "phase.", "step.", "step_up.", "nav.lasts", "nav.balance", "error.lost", "link.differ")
+    wanted = ("start.", "verdict.", "nb.", "phase.", "step.", "detail.", "step_up.", "nav.lasts", "nav.balance", "error.lost", "link.differ")
     return {key: text(key, language) for key in TEXTS if key.startswith(wanted)}

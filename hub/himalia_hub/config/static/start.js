@@ -144,7 +144,7 @@
     const running = page.notebooks.filter(item => item.phase === 'running').length;
     const starting = page.notebooks.filter(item => MOVING.has(item.phase) && item.phase !== 'stopping').length;
     byId('count').textContent = page.notebooks.length
-      ? t('start.count', { total: page.notebooks.length, running, starting })
+      ? t(page.notebooks.length === 1 ? 'start.count_one' : 'start.count', { total: page.notebooks.length, running, starting })
       : t('start.none');
     draw('balance', page.balance, byId('balance'), () => {
       if (!page.balance) return [];
@@ -300,7 +300,7 @@
     const began = Math.min(...item.steps.map(step => Date.parse(step.started_at)).filter(Number.isFinite));
     const now = Date.now();
     const span = Math.max(now - began, (item.expected_start_seconds ?? 10) * 1000, 1000);
-    const list = el('ul', { class: 'tree' }, ...STEPS.map(name => stepRow(name, byName.get(name), began, now, span)));
+    const list = el('ul', { class: 'tree' }, ...STEPS.map(name => stepRow(item, name, byName.get(name), began, now, span)));
     if (!foot) return [list];
     const done = item.steps.filter(step => step.state === 'done').length;
     return [list, ...lastLines(item), el('div', { class: 'ft' },
@@ -308,7 +308,14 @@
       el('span', { class: 'grow' }), el('span', {}, t('nb.steps_done', { done, total: STEPS.length })))];
   }
 
-  function stepRow(name, step, began, now, span) {
+  function stepDetail(item, name, step) {
+    // The platform names an environment by its folder; its name is enough here.
+    if (step?.detail) return step.detail.split('/').pop();
+    if (name === 'admitted' && item.spec?.resources) return t('detail.admitted', { uses: uses(item.spec.resources), name: item.name });
+    return texts[`detail.${name}`] ?? '';
+  }
+
+  function stepRow(item, name, step, began, now, span) {
     const state = step?.state ?? 'waiting';
     const [colour, mark, extra] = { done: ['run', 'tick', ''], active: ['busy', 'arc', 'spin'], failed: ['fail', 'cross', ''] }[state] ?? ['rest', 'ring', ''];
     const from = Date.parse(step?.started_at);
@@ -320,7 +327,7 @@
       bar.append(shape('rect', { class: state, x: Math.max(0, ((from - began) / span) * 100), width: Math.max(0.6, (Math.max(0, to - from) / span) * 100), height: 8, rx: 1 }));
     }
     return el('li', { class: state }, el('span', { class: colour }, icon(mark, extra)), el('span', { class: 'n' }, t(`step.${name}`)),
-      el('span', { class: 'd ell', title: step?.detail }, step?.detail ?? ''), bar,
+      el('span', { class: 'd ell' }, stepDetail(item, name, step)), bar,
       el('span', { class: 'num' }, started ? `${number(Math.max(0, to - from) / 1000)} s` : ''));
   }
 

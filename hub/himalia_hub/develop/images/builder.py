@@ -27,7 +27,7 @@ from himalia_hub.develop.images.definitions import DEFINITIONS, EnvironmentDefin
 from himalia_hub.develop.images.registry import RECORD, Environment, EnvironmentRegistry
 from himalia_hub.develop.images.wheel import build_wheel
 
-RECIPE = "3"
+RECIPE = "4"
 """Part of each digest; raised when the steps below change what they make."""
 
 PAGE_CONFIG = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
@@ -35,6 +35,8 @@ SERVER_SETTINGS: dict[str, Any] = {
     # Sockets in the person's own folder instead of ports: a second line behind the network.
     "KernelManager": {"transport": "ipc"},
     "LabApp": {"extension_manager": "readonly", "news_url": None},
+    # Looking for language servers runs Node.js at each start; none is installed here.
+    "LanguageServerManager": {"autodetect": False},
 }
 SETTINGS_OVERRIDES: dict[str, Any] = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
