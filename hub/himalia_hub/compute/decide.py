@@ -52,6 +52,8 @@ class Known:
     """An earlier attempt still occupies resources."""
     apply_error: str | None = None
     """The backend refused the plan for good."""
+    trouble: str = ""
+    """Why the backend could not take it for now."""
     peak_memory: int = 0
 
 
@@ -158,6 +160,20 @@ def _unobserved(known: Known, now: datetime) -> Decision:
         return Decision(Phase.STARTING)
     if known.not_before is not None and known.not_before > now:
         return Decision(Phase.STARTING)
+    waited = (now - max(known.attempt_at, known.not_before or known.attempt_at)).total_seconds()
+    if waited > known.policy.confirm_seconds:
+        return _failed(
+            known,
+            Explanation(
+                Reason.BACKEND,
+                f"The machine did not take it within {known.policy.confirm_seconds:.0f} s"
+                f"{': ' + known.trouble if known.trouble else ''}.",
+                f"机器在 {known.policy.confirm_seconds:.0f} 秒内未能接受此任务"
+                f"{'：' + known.trouble if known.trouble else ''}。",
+            ),
+            now,
+            was_ready=False,
+        )
     return Decision(Phase.STARTING, apply=True)
 
 

@@ -56,6 +56,7 @@ class Engine:
     single_machine: bool = True
     nodes: tuple[NodeCapacity, ...] = ()
     live: LiveView = field(default_factory=LiveView)
+    draining: bool = False
     _kinds: dict[str, Translator] = field(default_factory=dict)
     _launches: dict[tuple[int, int], Any] = field(default_factory=dict)
     _loop: asyncio.AbstractEventLoop | None = None
@@ -166,7 +167,7 @@ class Engine:
                 rule=f"1-{MAX_REPLICAS}",
                 value=replicas,
             )
-        if self.platform.shutting_down:
+        if self.draining or self.platform.shutting_down:
             raise BackendUnavailable(
                 "Himalia is shutting down and starts nothing new.", zh="Himalia 正在关闭，不再启动新任务。"
             )
@@ -225,7 +226,7 @@ class Engine:
 
     def admit_queue(self, session: Session) -> list[Workload]:
         """Give room to whoever of the queue may have it now, in the caller's transaction."""
-        if self.platform.shutting_down:
+        if self.draining or self.platform.shutting_down:
             return []
         if session.get_bind().dialect.name == "postgresql":
             # Room is shared by all tenants, so one pass at a time over the whole installation.
@@ -318,7 +319,28 @@ class Engine:
         for key in [key for key in self._launches if key[0] == workload_id]:
             del self._launches[key]
 
+    def drain(self, session: Session, *, keep: bool) -> int:
+        """Start nothing new in this process; unless kept, stop all work. Answers how many are asked to stop."""
+        self.draining = True
+        if keep:
+            return 0
+        why = Explanation(
+            Reason.STOPPED_BY_USER,
+            "It was stopped because Himalia was shut down.",
+            "Himalia 已关闭，任务随之停止。",
+        )
+        rows = session.execute(sa.select(Workload).where(Workload.ended_at.is_(None)).with_for_update()).scalars().all()
+        stopping = [row for row in rows if row.admitted_at is not None]
+        for row in stopping:
+            self.request_stop(session, row, why)
+        return len(stopping)
+
     # -- finding -----------------------------------------------------------------------------
+
+    def counts(self, db: Db) -> dict[str, int]:
+        """Live workloads by phase, over all tenants."""
+        statement = sa.select(Workload.phase, sa.func.count()).where(Workload.ended_at.is_(None))
+        return {phase: int(count) for phase, count in db.execute(statement.group_by(Workload.phase))}
 
     def latest(self, db: Db, tenant_id: int, object_kind: str, object_number: int) -> Any | None:
         """The newest workload of a noun's object as a row, or None."""

@@ -10,14 +10,15 @@ from pydantic import Field
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Raw, Reply, RouteTable
 from himalia_hub.backends.protocol import Resources
-from himalia_hub.compute import limits, live, samples, schemas, specs, wire
+from himalia_hub.compute import internal, limits, live, samples, schemas, specs, wire
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.environments import EnvironmentView
-from himalia_hub.compute.tables import ResourceSpec, Workload
+from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock, objects, paging
 from himalia_hub.core.errors import InvalidTransition, NotFound
 
 routes = RouteTable("compute")
+TABLES = [routes, internal.routes]
 
 MAY_START = {
     "notebook": "develop.notebook.create",
@@ -297,14 +298,7 @@ def list_environments(ctx: Context) -> list[dict[str, Any]]:
     object_kind="resource_spec",
 )
 def create_spec(ctx: Context, body: schemas.SpecCreate) -> Reply:
-    moment = clock.now()
-    values = body.model_dump()
-    row = ResourceSpec(created_at=moment, updated_at=moment, **values)
-    specs.check_fits(
-        Resources(body.cpu_millis, body.memory_bytes, body.disk_bytes, body.accelerators), _engine(ctx).nodes
-    )
-    ctx.session.add(row)
-    ctx.session.flush()
+    row = specs.create(ctx.session, body, _engine(ctx).nodes)
     ctx.audit_object = ("resource_spec", str(row.id))
     return Reply(specs.to_wire(row))
 

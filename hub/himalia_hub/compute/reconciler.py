@@ -185,6 +185,7 @@ class Reconciler:
             seen=self._book.seen(row.id, row.attempt),
             can_apply=not external or self._engine.launch_facts(row.id, row.attempt) is not None,
             earlier_alive=any(a.attempt != row.attempt and _alive(a) for a in attempts),
+            trouble=trouble.text if trouble is not None else "",
             apply_error=trouble.text if trouble is not None and trouble.final else None,
             peak_memory=self._engine.live.peak_memory(row.id),
         )
@@ -387,6 +388,13 @@ class Reconciler:
         if due:
             await self._platform.db.write(lambda session: samples.keep(session, due))
             self._engine.live.kept(due)
+
+    async def close(self) -> None:
+        """Wait for the actions under way; workloads go on without us."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        close = getattr(self._engine.backend, "close", None)
+        if self._opened and close is not None:
+            await close()
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)

@@ -51,5 +51,8 @@ def setup(platform: Platform) -> None:
         platform.backend = make_backend(platform)
     engine = Engine(platform, platform.backend, single_machine=platform.config.backend.kind == "local")
     platform.provide(engine)
-    platform.controllers.add(Reconciler(engine))
+    platform.workload_counts = engine.counts
+    reconciler = Reconciler(engine)
+    platform.controllers.add(reconciler)
+    platform.closers.append(reconciler.close)
     platform.controllers.add(Thinner(engine))

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from himalia_hub.backends.protocol import NodeCapacity, Resources
 from himalia_hub.compute import resources as res
+from himalia_hub.compute.schemas import SpecCreate
 from himalia_hub.compute.tables import ResourceSpec
 from himalia_hub.core import clock
 from himalia_hub.core.db import Db
@@ -144,6 +145,16 @@ def seed(session: Session, nodes: Sequence[NodeCapacity]) -> bool:
         session.add_all([ResourceSpec(created_at=moment, updated_at=moment, **values) for values in defaults(nodes)])
     session.flush()
     return True
+
+
+def create(session: Session, body: SpecCreate, nodes: Sequence[NodeCapacity]) -> ResourceSpec:
+    """A new size; refused when no node has that much."""
+    check_fits(Resources(body.cpu_millis, body.memory_bytes, body.disk_bytes, body.accelerators), nodes)
+    moment = clock.now()
+    row = ResourceSpec(created_at=moment, updated_at=moment, **body.model_dump())
+    session.add(row)
+    session.flush()
+    return row
 
 
 def find(session: Session, spec_id: int) -> ResourceSpec:

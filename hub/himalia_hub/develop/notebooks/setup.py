@@ -18,5 +18,6 @@ def setup(platform: Platform) -> None:
         platform.provide(RegistryView(registry), as_type=EnvironmentView)
     hub = HubClient(platform.config.hub)
     platform.provide(hub)
+    platform.closers.append(hub.close)
     platform.get(Engine).register_kind(KIND, NotebookKind(platform))
     platform.controllers.add(NotebookController(platform, hub))
