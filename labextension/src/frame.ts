@@ -3,7 +3,7 @@
  * Made when the first panel is shown, so that it costs nothing at start.
  */
 import { QueryClient } from '@tanstack/react-query';
-import { createContext, useContext } from 'react';
+import { createContext, useContext, useEffect } from 'react';
 import { Client } from './api/client';
 import { ApiError } from './api/errors';
 import { EventStream } from './api/events';
@@ -108,4 +108,16 @@ export function useTab(): Tab {
     throw new Error('useTab needs a TabContext around it');
   }
   return tab;
+}
+
+/** Names the tab after its object, once that is known. */
+export function useTitle(title: string | undefined): void {
+  const tab = useTab();
+  useEffect(() => {
+    if (title) {
+      tab.setTitle(title);
+    }
+    // The tab object is new at each rendering; only another title counts.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [title]);
 }
