@@ -15,16 +15,33 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
+    from himalia.sdk import errors
+    from himalia.sdk.aio import AsyncClient
+    from himalia.sdk.client import Client, connect
+    from himalia.sdk.errors import HimaliaError
+    from himalia.sdk.local import dataset
+    from himalia.sdk.tracking import log, logged, progress
+
 _WHERE = {
-    "log": "himalia.sdk.tracking",
-    "progress": "himalia.sdk.tracking",
-    "logged": "himalia.sdk.tracking",
+    **dict.fromkeys(("log", "progress", "logged"), "himalia.sdk.tracking"),
+    **dict.fromkeys(("Client", "connect"), "himalia.sdk.client"),
+    "AsyncClient": "himalia.sdk.aio",
+    "dataset": "himalia.sdk.local",
+    "HimaliaError": "himalia.sdk.errors",
+    "errors": "himalia.sdk",
 }
 
 __all__ = [
+    "AsyncClient",
+    "Client",
+    "HimaliaError",
     "__version__",
-    "load_ipython_extension",
-    *_WHERE,
+    "connect",
+    "dataset",
+    "errors",
+    "log",
+    "logged",
+    "progress",
 ]
 
 
@@ -32,13 +49,13 @@ def __getattr__(name: str) -> Any:
     module = _WHERE.get(name)
     if module is None:
         raise AttributeError(f"module 'himalia' has no attribute {name!r}")
-    value = getattr(import_module(module), name)
+    value = import_module("himalia.sdk.errors") if name == "errors" else getattr(import_module(module), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *globals()})
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

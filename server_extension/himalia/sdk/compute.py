@@ -1,0 +1,243 @@
+"""Specs, environments, workloads, tasks, quotas and notebooks as objects."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from himalia.sdk.base import ObjectRef, Ref, Resource, wait_until
+from himalia.sdk.display import Progress
+from himalia.sdk.errors import WorkFailed
+
+ENDED = frozenset({"stopped", "succeeded", "failed", "timed_out"})
+
+
+@dataclass
+class Resources:
+    """Of one replica."""
+
+    cpu_millis: int = 0
+    memory_bytes: int = 0
+    accelerators: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        parts = [f"{self.cpu_millis / 1000:g} CPU", f"{self.memory_bytes / 2**30:g} GiB"]
+        return " · ".join(parts + [f"{count} {name}" for name, count in self.accelerators.items()])
+
+
+@dataclass
+class Spec(Resource):
+    """A resource spec and its price."""
+
+    scenario: str = ""
+    resources: Resources = field(default_factory=Resources)
+    accelerator_label: str | None = None
+    price_per_hour_micros: int = 0
+
+    _path: ClassVar[str] = "/specs"
+
+
+@dataclass
+class Environment:
+    """A runtime environment: a Python with locked packages."""
+
+    name: str = ""
+    title: str = ""
+    digest: str = ""
+    state: str = ""
+    python: str = ""
+    packages: dict[str, str] = field(default_factory=dict)
+    size_bytes: int = 0
+    uses: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LevelLine:
+    resource: str = ""
+    limit: int | None = None
+    used: int = 0
+    available: int | None = None
+
+
+@dataclass
+class Level:
+    """Limits of ``user``, ``department`` or ``tenant``."""
+
+    level: str = ""
+    name: str = ""
+    resources: list[LevelLine] = field(default_factory=list)
+
+
+@dataclass
+class Quota:
+    levels: list[Level] = field(default_factory=list)
+
+
+@dataclass
+class Verdict:
+    """What a start would meet; ``sentence`` says it in words."""
+
+    verdict: str = ""
+    sentence: str = ""
+    price_per_hour_micros: int = 0
+    queue_position: int | None = None
+
+    @property
+    def fits(self) -> bool:
+        return self.verdict in ("starts_now", "waits")
+
+
+@dataclass
+class Usage:
+    """Percentages are of the limit."""
+
+    sampled_at: datetime | None = None
+    cpu_percent: float = 0
+    cpu_millis: int = 0
+    memory_bytes: int = 0
+    memory_limit_bytes: int = 0
+
+
+@dataclass
+class Workload(Resource):
+    """Something that occupies resources: a notebook, a run, a variant of a service."""
+
+    kind: str = ""
+    object: ObjectRef = field(default_factory=ObjectRef)
+    phase: str = ""
+    reason: str | None = None
+    message: str = ""
+    queue_position: int | None = None
+    attempt: int = 0
+    resources: Resources = field(default_factory=Resources)
+    price_per_hour_micros: int = 0
+    cost_micros: int = 0
+    usage: Usage | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+
+    _path: ClassVar[str] = "/workloads"
+
+    @property
+    def ended(self) -> bool:
+        return self.phase in ENDED
+
+    def log(self, *, follow: bool = False, replica: int = 0) -> Iterator[str]:
+        """The log, in pieces as they come; ``follow`` goes on until the work ended."""
+        offset, decoder = 0, _Decoder()
+        while True:
+            answer = self.client.http.request(
+                "GET", f"{self.path}/log", query={"offset": offset, "limit": 1 << 20, "replica": replica}
+            )
+            if text := decoder(answer.content):
+                yield text
+            following = int(answer.headers.get("Himalia-Log-Next") or offset + len(answer.content))
+            grew, offset = following > offset, following
+            ended = answer.headers.get("Himalia-Log-End", "true") == "true"
+            if grew:
+                continue
+            if ended or not follow:
+                return
+            time.sleep(0.4)
+
+    def usage_history(self) -> list[Usage]:
+        from himalia.sdk.decode import decode
+
+        samples = self.client.http.get(f"{self.path}/usage")["samples"]
+        return [decode(Usage, sample) for sample in samples]
+
+
+class _Decoder:
+    """UTF-8 over pieces that may end inside a character."""
+
+    def __init__(self) -> None:
+        import codecs
+
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def __call__(self, data: bytes) -> str:
+        return self._decode.decode(data)
+
+
+@dataclass
+class Task(Resource):
+    """A long operation of the platform."""
+
+    kind: str = ""
+    object: ObjectRef = field(default_factory=ObjectRef)
+    state: str = ""
+    done: int = 0
+    total: int | None = None
+    unit: str = "items"
+    message: str = ""
+    result: dict[str, Any] = field(default_factory=dict)
+    error: dict[str, Any] = field(default_factory=dict)
+    ended_at: datetime | None = None
+
+    _path: ClassVar[str] = "/tasks"
+
+    def wait(self, *, timeout: float | None = None, progress: bool = True) -> Self:
+        """Until it ended, with a progress bar.
+
+        Raises:
+            WorkFailed: It failed or was cancelled.
+            WaitedTooLong: After ``timeout`` seconds.
+        """
+        title = self.message or self.kind.replace("_", " ").replace(".", " ") or "task"
+        with Progress(title, self.total, self.unit, show=progress) as bar:
+
+            def over() -> bool:
+                self.refresh()
+                bar.at(self.done, self.total)
+                return self.state in ("succeeded", "failed", "cancelled")
+
+            wait_until(over, timeout=timeout, what=f"The task {self.kind}", poll=0.3)
+        if self.state != "succeeded":
+            raise WorkFailed(
+                str(self.error.get("detail") or f"The task {self.kind} was {self.state}."),
+                code=str(self.error.get("code") or ""),
+                hint=str(self.error.get("hint") or ""),
+            )
+        return self
+
+    def cancel(self) -> Self:
+        return self._become(self.client.http.post(f"{self.path}/cancel") or self.client.http.get(self.path))
+
+
+@dataclass
+class Notebook(Resource):
+    server_name: str = ""
+    spec: Spec | None = None
+    environment: Any = None
+    description: str = ""
+    phase: str = ""
+    reason: str | None = None
+    message: str = ""
+    url: str | None = None
+    cost_micros: int = 0
+    workload: Workload | None = None
+
+    _path: ClassVar[str] = "/notebooks"
+
+    def start(self) -> Self:
+        self.client.http.post(f"{self.path}/start")
+        return self.refresh()
+
+    def stop(self) -> Self:
+        self.client.http.post(f"{self.path}/stop")
+        return self.refresh()
+
+
+@dataclass
+class Me:
+    """Who asks: ``user.name``, ``tenant.name``, ``permissions`` with their reach."""
+
+    user: Ref = field(default_factory=Ref)
+    tenant: Ref = field(default_factory=Ref)
+    department: Ref | None = None
+    roles: list[str] = field(default_factory=list)
+    permissions: dict[str, str] = field(default_factory=dict)
