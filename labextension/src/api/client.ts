@@ -109,13 +109,14 @@ export class Client {
     if (this.grant) {
       headers['Himalia-Step-Up'] = this.grant;
     }
-    const init: RequestInit = { method, headers, body, signal: options.signal };
+    // Lab's own default would add a time stamp to the query; the platform's answers say themselves what may be kept.
+    const init: RequestInit = { method, headers, body, signal: options.signal, cache: 'default' };
     return this.exchange(this.url(path, options.query), init);
   }
 
   /** What the server extension says of itself; answered without the platform. */
   async context(): Promise<ServerContext> {
-    const response = await this.exchange(URLExt.join(this.settings.baseUrl, 'himalia/context'), { method: 'GET' });
+    const response = await this.exchange(URLExt.join(this.settings.baseUrl, 'himalia/context'), { method: 'GET', cache: 'default' });
     return (await response.json()) as ServerContext;
   }
 
