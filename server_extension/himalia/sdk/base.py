@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from himalia.sdk.decode import decode
 from himalia.sdk.errors import NotFound, WaitedTooLong
@@ -45,13 +45,13 @@ class Resource:
     updated_at: datetime | None = None
     version: Any = None
 
-    _client = None  # set by decode; no field, so it is neither compared nor shown
-    _path = ""
+    _client: ClassVar[Any] = None  # set by decode on the object; no field: neither compared nor shown
+    _path: ClassVar[str] = ""
 
     @property
     def client(self) -> Client:
-        assert self._client is not None
-        return self._client
+        client: Client = self._client
+        return client
 
     @property
     def path(self) -> str:

@@ -194,9 +194,10 @@ class Progress:
 
     def _html(self) -> str:
         share = min(self.done / self.total, 1.0) * 100 if self.total else 0
+        shape = "height:4px;border-radius:2px"
         bar = (
-            "<div style='height:4px;border-radius:2px;background:var(--jp-border-color2,#8884);margin:4px 0;max-width:480px'>"
-            f"<div style='height:4px;border-radius:2px;width:{share:.1f}%;background:var(--jp-brand-color1,#1976d2)'></div></div>"
+            f"<div style='{shape};background:var(--jp-border-color2,#8884);margin:4px 0;max-width:480px'>"
+            f"<div style='{shape};width:{share:.1f}%;background:var(--jp-brand-color1,#1976d2)'></div></div>"
         )
         log = (
             f"<pre style='max-height:240px;overflow:auto;margin:4px 0;font-size:12px'>{html.escape(self.lines)}</pre>"
