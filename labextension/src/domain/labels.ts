@@ -18,7 +18,7 @@ export function nextColour(present: readonly { colour: string }[]): string {
 
 export function nextKey(present: readonly { key: string | null }[]): string | null {
   const used = new Set(present.map(label => label.key));
-  return [...KEYS].find(key => !used.has(key)) ?? null;
+  return KEYS.split('').find(key => !used.has(key)) ?? null;
 }
 
 /** Names, one a line or separated by commas (also the Chinese one), each once. */

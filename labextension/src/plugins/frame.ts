@@ -48,6 +48,7 @@ function addOpening(app: JupyterFrontEnd, panels: PanelRegistry, restorer: ILayo
       }
       const id = `himalia-${panelKey(panel, args)}`;
       let widget = tracker.find(candidate => candidate.id === id);
+      widget?.content.look(args);
       if (!widget || widget.isDisposed) {
         const content = new PanelWidget(definition, args, { panels, open: (p, a) => void open(p, a) }, () => {
           if (widget) {

@@ -46,6 +46,16 @@ export class PanelWidget extends ReactWidget {
     return this.current;
   }
 
+  /** Looks at the same object in another way: `view.` arguments of an opening that found this tab open. */
+  look(args: PanelArguments): void {
+    const views = Object.entries(args).filter(([name]) => name.startsWith('view.'));
+    if (views.length) {
+      this.current = { ...this.current, ...Object.fromEntries(views) };
+      this.changed();
+      this.update();
+    }
+  }
+
   protected override render(): JSX.Element {
     const tab: Tab = {
       args: this.current,
