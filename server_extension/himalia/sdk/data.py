@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from himalia.sdk.base import Collection, Ref, Resource
+from himalia.sdk.base import Collection, Ref, Resource, wait_until
 from himalia.sdk.compute import Task
 from himalia.sdk.decode import decode
 from himalia.sdk.display import Progress
@@ -164,8 +164,20 @@ class DatasetVersion(Resource):
 
         return fetch(self)
 
+    def ready(self, *, timeout: float = 300) -> Self:
+        """Until its splits are drawn, which takes moments after publishing."""
+        if self.splits.state == "pending":
+            wait_until(
+                lambda: self.refresh().splits.state != "pending",
+                timeout=timeout,
+                what=f"Drawing the splits of {self.dataset.name} {self.version}",
+                poll=0.2,
+            )
+        return self
+
     def export(self, path: str | Path, format: str = "native", *, progress: bool = True) -> Path:
         """Download as a .zip: ``native``, ``imagefolder`` or ``csv``; returns the path."""
+        self.ready()
         target = Path(path)
         part = target.with_name(target.name + ".part")
         with (

@@ -181,6 +181,7 @@ def dataset(name: str, version: str | int | None = None, *, client: Client | Non
 
 def fetch(version: DatasetVersion) -> LocalDataset:
     """The version's folder in the cache, downloaded if it is not there yet."""
+    version.ready()
     for folder in sorted(INPUTS.glob("input*")):
         about = _json(folder / "dataset.json")
         if about and about.get("digest") and about.get("digest") == version.digest:
