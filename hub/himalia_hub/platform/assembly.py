@@ -29,6 +29,10 @@ NOUNS: tuple[str, ...] = (
     "himalia_hub.data.datasets",
     "himalia_hub.data.labelling",
     "himalia_hub.develop.notebooks",
+    "himalia_hub.develop.algorithms",
+    "himalia_hub.registry",
+    "himalia_hub.training",
+    "himalia_hub.serving",
 )
 """Packages of nouns in the order of their layers."""
 

@@ -24,6 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,7 @@ def answer(checker: Checker, request: httputil.HTTPServerRequest) -> None:
     sent["Content-Length"] = str(len(body))
     connection = request.connection
     assert connection is not None
-    line = httputil.ResponseStartLine("HTTP/1.1", verdict.status, httputil.responses[verdict.status])
+    line = httputil.ResponseStartLine("HTTP/1.1", verdict.status, HTTPStatus(verdict.status).phrase)
     connection.write_headers(line, sent, body)
     connection.finish()
 
