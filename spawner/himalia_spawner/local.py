@@ -17,7 +17,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Float, Unicode
 
 from himalia_hub.backends.local.addresses import HUB_PORT, LOOPBACK
-from himalia_hub.config.platform_client import PlatformClient, Refused, Unreachable
+from himalia_hub.config.platform_client import Refused, Unreachable
 
 NOTEBOOK_PORT = 8888
 HOME = "/home/jovyan"
@@ -25,17 +25,17 @@ ENDED = frozenset({"stopped", "failed", "succeeded", "timed_out"})
 STEP_NAMES = ("admitted", "scheduled", "image", "mounts", "server")
 
 
-class HimaliaLocalSpawner(Spawner):
+class HimaliaLocalSpawner(Spawner):  # type: ignore[misc]
     """Starts a named server as a workload of the platform; see the module's docstring."""
 
-    platform: PlatformClient = AnyTrait(help="The platform's internal API; set at start.").tag(config=True)
+    platform = AnyTrait(help="The platform's internal API; set at start.").tag(config=True)
     hub_url = Unicode(help="The hub's public address, without a trailing slash.").tag(config=True)
     observe_seconds = Float(
         0.4, help="Seconds between two questions to the platform while a server starts or stops."
     ).tag(config=True)
-    stop_grace_seconds = Float(
-        10.0, help="Seconds a server is given to save and end before it is killed."
-    ).tag(config=True)
+    stop_grace_seconds = Float(10.0, help="Seconds a server is given to save and end before it is killed.").tag(
+        config=True
+    )
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -46,7 +46,7 @@ class HimaliaLocalSpawner(Spawner):
         self.port = NOTEBOOK_PORT
         self.hub_connect_url = f"http://{LOOPBACK}:{HUB_PORT}"
         # Nothing of the hub's own environment reaches a person's server.
-        self.env_keep = []
+        self.env_keep: list[str] = []
         self.cmd = ["jupyterhub-singleuser"]
         self.notebook_dir = HOME
         self.default_url = "/lab"

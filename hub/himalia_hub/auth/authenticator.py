@@ -9,7 +9,7 @@ sessions go on: nothing can be started without it anyway.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from jupyterhub import orm
 from jupyterhub.auth import Authenticator
@@ -18,14 +18,14 @@ from tornado import web
 from traitlets import Any as AnyTrait
 
 from himalia_hub.config.language import language_of
-from himalia_hub.config.platform_client import PlatformClient, Refused, Unreachable
+from himalia_hub.config.platform_client import Refused, Unreachable
 from himalia_hub.config.texts import text
 
 
-class HimaliaAuthenticator(Authenticator):
+class HimaliaAuthenticator(Authenticator):  # type: ignore[misc]
     """JupyterHub's authenticator in front of the platform's accounts."""
 
-    platform: PlatformClient = AnyTrait(help="The platform's internal API; set at start.").tag(config=True)
+    platform = AnyTrait(help="The platform's internal API; set at start.").tag(config=True)
 
     async def authenticate(self, handler: Any, data: Any) -> dict[str, Any]:
         """Name and password from the form, or the identity that a one-time link brought."""
@@ -107,6 +107,7 @@ def end_sessions(user: Any) -> None:
 
 
 def _refusal(status: int, sentence: str) -> web.HTTPError:
-    error = web.HTTPError(status)
+    """The hub's pages show ``jupyterhub_message`` as it is."""
+    error: Any = web.HTTPError(status)
     error.jupyterhub_message = sentence
-    return error
+    return cast(web.HTTPError, error)

@@ -33,9 +33,7 @@ def register(subparsers: Any) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
-    parser.add_argument(
-        "--domain", default=DEFAULT_DOMAIN, help=f"host name of the hub (default: {DEFAULT_DOMAIN})"
-    )
+    parser.add_argument("--domain", default=DEFAULT_DOMAIN, help=f"host name of the hub (default: {DEFAULT_DOMAIN})")
     parser.add_argument(
         "--api-host",
         default=DEFAULT_API_HOST,
@@ -56,9 +54,7 @@ def register(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     named = arguments.state_dir or os.environ.get("HIMALIA_STATE_DIR")
     options = Options(
-        state_directory=Path(named)
-        if named
-        else default_state_directory(os.environ, root=os.geteuid() == 0),
+        state_directory=Path(named) if named else default_state_directory(os.environ, root=os.geteuid() == 0),
         host=arguments.host,
         port=arguments.port,
         domain=arguments.domain,
@@ -86,9 +82,7 @@ def up(options: Options) -> int:
         console.log_to(state.path("logs", "supervisor.log"))
         console.headline("Himalia is starting")
         console.fact("state", str(state.root))
-        console.fact(
-            "isolation", describe_isolation(level), colour="32" if level == "full" else "33"
-        )
+        console.fact("isolation", describe_isolation(level), colour="32" if level == "full" else "33")
         environments = _environments(console)
         layout = prepare(options, state, isolation=level, environments=environments)
 

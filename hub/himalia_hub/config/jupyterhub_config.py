@@ -16,7 +16,7 @@ from himalia_hub.config.platform_client import PlatformClient
 from himalia_hub.config.settings import HubSettings
 from himalia_spawner.local import HimaliaLocalSpawner
 
-c = get_config()
+c = get_config()  # type: ignore[name-defined]
 settings = HubSettings.read(Path(os.environ["HIMALIA_HUB_SETTINGS"]))
 platform = PlatformClient(settings.platform_url, settings.service_credential)
 install_page_context(settings)

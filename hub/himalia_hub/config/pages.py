@@ -7,6 +7,7 @@ Pages carry no inline script or style, so that their content security policy can
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.handlers.login import LoginHandler, LogoutHandler
 from tornado import web
 
+from himalia_hub.auth.authenticator import auth_model
 from himalia_hub.config.language import COOKIE, LANGUAGES, language_of
 from himalia_hub.config.platform_client import PlatformClient, Refused, Unreachable
 from himalia_hub.config.settings import HubSettings, user_origin
@@ -57,7 +59,7 @@ def page_namespace(request: Any, settings: HubSettings) -> dict[str, Any]:
     }
 
 
-class HimaliaPage(BaseHandler):
+class HimaliaPage(BaseHandler):  # type: ignore[misc]
     """A page or call of ours: strict policy, no caching, the platform at hand."""
 
     @property
@@ -89,7 +91,8 @@ class HimaliaPage(BaseHandler):
     def refuse(self, error: Refused | Unreachable) -> None:
         """A refusal as problem details; never a bare 500."""
         if isinstance(error, Refused):
-            return self.answer(error.problem.as_dict(), error.problem.status)
+            self.answer(error.problem.as_dict(), error.problem.status)
+            return
         sentence = text("platform.restarting", self.language)
         self.answer({"status": 503, "code": "backend_unavailable", "detail": sentence, "hint": ""}, 503)
 
@@ -142,11 +145,11 @@ class LanguageHandler(HimaliaPage):
         self.redirect(back if safe else "/hub/home")
 
 
-class SignInHandler(LoginHandler, HimaliaPage):
+class SignInHandler(LoginHandler, HimaliaPage):  # type: ignore[misc]
     """The hub's sign-in with our page; errors appear above the form."""
 
 
-class SignOutHandler(LogoutHandler, HimaliaPage):
+class SignOutHandler(LogoutHandler, HimaliaPage):  # type: ignore[misc]
     """Signs out and ends the step-up grants of this browser."""
 
     async def get(self) -> None:
@@ -172,7 +175,8 @@ class LinkHandler(HimaliaPage):
         try:
             found = await self._look(token)
         except (Refused, Unreachable) as error:
-            return await self._not_working(error)
+            await self._not_working(error)
+            return
         await self._form(token, found)
 
     async def post(self) -> None:
@@ -181,17 +185,18 @@ class LinkHandler(HimaliaPage):
         problem = self._with_password(request)
         try:
             if problem is None:
-                self.himalia_identity = await self.platform.post(
-                    "sign-in/link", request, language=self.language
-                )
+                self.himalia_identity = await self.platform.post("sign-in/link", request, language=self.language)
         except Refused as error:
             if error.problem.status != 422:
-                return await self._not_working(error)
+                await self._not_working(error)
+                return
             problem = error.problem.sentence
         except Unreachable as error:
-            return await self._not_working(error)
+            await self._not_working(error)
+            return
         if problem is not None:
-            return await self._again(token, problem)
+            await self._again(token, problem)
+            return
         user = await self.login_user({})
         self._jupyterhub_user = user
         self.redirect(self.get_next_url(user, default="/hub/home"))
@@ -210,22 +215,19 @@ class LinkHandler(HimaliaPage):
         return None
 
     async def _look(self, token: str) -> dict[str, Any]:
-        found: dict[str, Any] = await self.platform.post(
-            "sign-in/link/look", {"token": token}, language=self.language
-        )
+        found: dict[str, Any] = await self.platform.post("sign-in/link/look", {"token": token}, language=self.language)
         return found
 
     async def _again(self, token: str, problem: str) -> None:
         try:
             found = await self._look(token)
         except (Refused, Unreachable) as error:
-            return await self._not_working(error)
+            await self._not_working(error)
+            return
         self.set_status(422)
         await self._form(token, found, problem=problem, name=self.get_body_argument("username", ""))
 
-    async def _form(
-        self, token: str, found: dict[str, Any], *, problem: str = "", name: str | None = None
-    ) -> None:
+    async def _form(self, token: str, found: dict[str, Any], *, problem: str = "", name: str | None = None) -> None:
         await self.show(
             "link.html",
             token=token,
@@ -257,7 +259,8 @@ class StepUpHandler(HimaliaPage):
         try:
             page = await self.platform.get("start-page", user=user.name, language=self.language)
         except (Refused, Unreachable) as error:
-            return self.refuse(error)
+            self.refuse(error)
+            return
         await self.show(
             "step_up.html",
             identity=page["identity"],
@@ -275,11 +278,7 @@ class StepUpHandler(HimaliaPage):
         session = self.get_session_cookie() or self.set_session_cookie()
         try:
             if body.get("new"):
-                await self.platform.post(
-                    "password",
-                    {"hub_user": user.name, "old_password": None, "password": password},
-                    language=self.language,
-                )
+                await self._set_first_password(user, password)
             grant = await self.platform.post(
                 "step-up",
                 {
@@ -291,8 +290,21 @@ class StepUpHandler(HimaliaPage):
                 language=self.language,
             )
         except (Refused, Unreachable) as error:
-            return self.refuse(error)
+            self.refuse(error)
+            return
         self.answer(grant)
+
+    async def _set_first_password(self, user: Any, password: str) -> None:
+        """The platform moves the session epoch on; this very session is the one that may stay."""
+        await self.platform.post(
+            "password",
+            {"hub_user": user.name, "old_password": None, "password": password},
+            language=self.language,
+        )
+        user._auth_refreshed = time.monotonic()
+        answer = await self.platform.post("sign-in/refresh", {"hub_user": user.name, "session_epoch": 0})
+        if answer.get("identity"):
+            await user.save_auth_state(auth_model(answer["identity"])["auth_state"])
 
 
 class StartPageHandler(HimaliaPage):
@@ -305,17 +317,17 @@ class StartPageHandler(HimaliaPage):
             page = await start_page(self, user)
         except Refused as error:
             self.set_status(error.problem.status)
-            return await self.show(
-                "message.html", title=text("error.title", self.language), sentence=error.problem.sentence
-            )
+            await self.show("message.html", title=text("error.title", self.language), sentence=error.problem.sentence)
+            return
         except Unreachable:
             self.set_status(503)
             self.set_header("Refresh", "3")
-            return await self.show(
+            await self.show(
                 "message.html",
                 title=text("error.503", self.language),
                 sentence=text("platform.restarting", self.language),
             )
+            return
         await self.show(
             "home.html",
             identity=page["identity"],
@@ -342,11 +354,10 @@ class StartNotebookHandler(HimaliaPage):
         body = self.body()
         wanted = {key: body[key] for key in ("name", "spec_id", "environment", "description") if key in body}
         try:
-            made = await self.platform.post(
-                "notebooks", {"hub_user": user.name, **wanted}, language=self.language
-            )
+            made = await self.platform.post("notebooks", {"hub_user": user.name, **wanted}, language=self.language)
         except (Refused, Unreachable) as error:
-            return self.refuse(error)
+            self.refuse(error)
+            return
         self.answer(made, 201)
 
 
@@ -356,11 +367,10 @@ class NotebookActionHandler(HimaliaPage):
     async def post(self, server: str, action: str) -> None:
         user = self.signed_in()
         try:
-            answer = await self.platform.post(
-                f"notebooks/{user.name}/{server}/{action}", language=self.language
-            )
+            answer = await self.platform.post(f"notebooks/{user.name}/{server}/{action}", language=self.language)
         except (Refused, Unreachable) as error:
-            return self.refuse(error)
+            self.refuse(error)
+            return
         self.answer(answer or {}, 202)
 
 
@@ -373,9 +383,7 @@ class ToStartPage(HimaliaPage):
 
 async def start_page(handler: HimaliaPage, user: Any) -> dict[str, Any]:
     """The platform's start page with the address of each notebook that the hub serves."""
-    page: dict[str, Any] = await handler.platform.get(
-        "start-page", user=user.name, language=handler.language
-    )
+    page: dict[str, Any] = await handler.platform.get("start-page", user=user.name, language=handler.language)
     origin = user_origin(_hub_settings().hub_url, user.name)
     for notebook in page["notebooks"]:
         server = notebook["server_name"]

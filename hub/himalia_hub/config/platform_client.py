@@ -90,9 +90,7 @@ class PlatformClient:
 
     async def _send(self, method: str, path: str, language: str, **kwargs: Any) -> Any:
         try:
-            answer = await self._client.request(
-                method, f"/{path}", headers={"Accept-Language": language}, **kwargs
-            )
+            answer = await self._client.request(method, f"/{path}", headers={"Accept-Language": language}, **kwargs)
         except httpx.HTTPError as error:
             raise Unreachable(f"{method} {path}: {type(error).__name__}") from error
         if answer.status_code >= 400:

@@ -102,8 +102,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "start.none": ("No notebook yet", "还没有笔记本"),
     "start.no_profiles": (
-        "Your organisation offers no profile for notebooks. An administrator adds one with "
-        "himalia admin.",
+        "Your organisation offers no profile for notebooks. An administrator adds one with himalia admin.",
         "您的组织没有可用的笔记本规格，管理员可用 himalia admin 添加。",
     ),
     "start.cpu": ("CPU", "CPU"),
@@ -187,5 +186,17 @@ def text(key: str, language: str, **values: object) -> str:
 
 def script_texts(language: str) -> dict[str, str]:
     """What ``start.js`` and ``step_up.js`` show."""
-    wanted = ("start.", "verdict.", "nb.", "phase.", "step.", "detail.", "step_up.", "nav.lasts", "nav.balance", "error.lost", "link.differ")
+    wanted = (
+        "start.",
+        "verdict.",
+        "nb.",
+        "phase.",
+        "step.",
+        "detail.",
+        "step_up.",
+        "nav.lasts",
+        "nav.balance",
+        "error.lost",
+        "link.differ",
+    )
     return {key: text(key, language) for key in TEXTS if key.startswith(wanted)}

@@ -51,7 +51,7 @@ def photos(folder: Path) -> None:
     for name in PHOTOGRAPHS:
         try:
             image = getattr(photographs, name)()
-        except Exception:
+        except Exception:  # noqa: S112
             # Some of scikit-image's pictures are downloads; those in the package are enough.
             continue
         Image.fromarray(image).convert("RGB").save(folder / f"{name}.jpg", quality=90)

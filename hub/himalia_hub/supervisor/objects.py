@@ -39,9 +39,7 @@ def format_once(juicefs: str, state: Path) -> None:
         check=False,
     )
     if done.returncode:
-        raise SupervisorError(
-            f"The object store could not be laid out in {state}: {done.stderr.strip()[-400:]}"
-        )
+        raise SupervisorError(f"The object store could not be laid out in {state}: {done.stderr.strip()[-400:]}")
 
 
 def gateway_command(juicefs: str, state: Path, port: int, metrics_port: int) -> list[str]:

@@ -100,7 +100,7 @@ class Part:
         self._on_change = on_change
         self._limit = (give_up_first_after, give_up_after)
         self._was_ready = False
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     async def keep(self) -> None:
         """Run until :meth:`stop`.
@@ -108,9 +108,9 @@ class Part:
         Raises:
             SupervisorError: it failed too often in a row, or in a way no restart cures.
         """
-        while not self._stopping:
+        while not self._stopping.is_set():
             code = await self._run_once()
-            if self._stopping:
+            if self._stopping.is_set():
                 break
             steady = self.ready_at is not None and time.monotonic() - self.ready_at >= STEADY_SECONDS
             self.failures = 1 if steady else self.failures + 1
@@ -193,7 +193,7 @@ class Part:
 
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL; returns once the process is gone."""
-        self._stopping = True
+        self._stopping.set()
         if self.process is not None and self.process.returncode is None:
             await self._end(self.process)
 

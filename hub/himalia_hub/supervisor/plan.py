@@ -161,9 +161,7 @@ def write_settings(layout: Layout) -> None:
     dynamic = state.path("traefik", "dyn")
     write_file(state.path("platform.json"), json.dumps(platform_settings(layout), indent=1))
     write_file(state.path("hub.json"), json.dumps(hub_settings(layout), indent=1))
-    write_file(
-        state.path("traefik", "traefik.yml"), traefik.static_configuration(addresses, str(dynamic))
-    )
+    write_file(state.path("traefik", "traefik.yml"), traefik.static_configuration(addresses, str(dynamic)))
     write_file(
         dynamic / "platform.yml",
         traefik.platform_configuration(addresses, state.secret("traefik-api")),
@@ -213,9 +211,7 @@ def _objects_part(layout: Layout) -> PartPlan:
     secret = layout.state.secret("s3-root")
     return PartPlan(
         "objects",
-        objects.gateway_command(
-            program("juicefs"), layout.state.root, ports["objects"], ports["objects-metrics"]
-        ),
+        objects.gateway_command(program("juicefs"), layout.state.root, ports["objects"], ports["objects-metrics"]),
         objects.ObjectsProbe(layout.inner("objects"), secret),
         {"MINIO_ROOT_USER": objects.ACCESS_KEY, "MINIO_ROOT_PASSWORD": secret, "GOMEMLIMIT": "384MiB"},
         ready_seconds=30.0,
@@ -236,9 +232,7 @@ def _keycheck_part(layout: Layout, base: Mapping[str, str | None]) -> PartPlan:
             str(layout.installation.ports["keycheck"]),
         ],
         # Nothing names a service in this request: any considered refusal proves that it decides.
-        http_probe(
-            f"{layout.inner('keycheck')}/check", statuses=frozenset({200, 400, 401, 403, 404})
-        ),
+        http_probe(f"{layout.inner('keycheck')}/check", statuses=frozenset({200, 400, 401, 403, 404})),
         base,
         ready_seconds=30.0,
     )
@@ -250,9 +244,7 @@ def _hub_part(layout: Layout, base: Mapping[str, str | None]) -> PartPlan:
     return PartPlan(
         "hub",
         [sys.executable, "-P", "-m", "jupyterhub", "-f", str(config)],
-        http_probe(
-            f"http://{layout.options.probe_host}:{layout.port}/hub/health", headers={"Host": host}
-        ),
+        http_probe(f"http://{layout.options.probe_host}:{layout.port}/hub/health", headers={"Host": host}),
         {
             **base,
             "HIMALIA_HUB_SETTINGS": str(layout.state.path("hub.json")),

@@ -64,9 +64,7 @@ class Supervisor:
         self._stopping = False
         self._keepers: dict[str, asyncio.Task[None]] = {}
         logs = layout.state.path("logs")
-        self.parts = [
-            Part(plan, logs, self._changed) for plan in (plans if plans is not None else parts(layout))
-        ]
+        self.parts = [Part(plan, logs, self._changed) for plan in (plans if plans is not None else parts(layout))]
 
     async def run(self, announce: Callable[[], Coroutine[Any, Any, None]] | None = None) -> int:
         """Start everything, announce, watch. Answers the process's exit code.
@@ -78,9 +76,8 @@ class Supervisor:
         for part in self.parts:
             self._keepers[part.plan.name] = asyncio.create_task(part.keep(), name=part.plan.name)
         try:
-            if await self._until(self._all_ready()):
-                if await self._until((announce or self.announce)()):
-                    await self._until(self._stop.wait())
+            if await self._until(self._all_ready()) and await self._until((announce or self.announce)()):
+                await self._until(self._stop.wait())
         finally:
             await self.shut_down()
         return 0
@@ -198,9 +195,7 @@ class Supervisor:
             again = f", started {part.restarts + 1} times" if part.restarts else ""
             took = time.monotonic() - (part.started_at or time.monotonic())
             self.console.good(name, f"ready in {took:.1f} s{again}")
-        elif part.state is PartState.WAITING and not self._stopping:
-            self.console.bad(name, message)
-        elif message and not self._stopping:
+        elif (part.state is PartState.WAITING and not self._stopping) or (message and not self._stopping):
             self.console.bad(name, message)
 
 

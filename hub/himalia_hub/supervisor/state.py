@@ -38,22 +38,24 @@ def default_state_directory(environment: Mapping[str, str], *, root: bool) -> Pa
     """Where an installation lives when nobody says otherwise."""
     if root:
         return Path("/var/lib/himalia")
-    base = environment.get("XDG_DATA_HOME") or os.path.join(environment.get("HOME", "."), ".local/share")
-    return Path(base) / "himalia"
+    named = environment.get("XDG_DATA_HOME")
+    base = Path(named) if named else Path(environment.get("HOME", ".")) / ".local" / "share"
+    return base / "himalia"
 
 
 def write_file(path: Path, text: str, *, mode: int = 0o600) -> None:
     """Replace a file by rename, so that a reader sees the old text or the new one."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
+        temporary.chmod(mode)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -107,8 +109,7 @@ class StateDirectory:
             os.close(lock)
             raise SupervisorError(
                 f"Another Himalia (process {holder}) already runs on the state directory {self.root}.",
-                "Stop that one first, or start a second installation with another "
-                "--state-dir and another --port.",
+                "Stop that one first, or start a second installation with another --state-dir and another --port.",
             ) from error
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode("ascii"), 0)

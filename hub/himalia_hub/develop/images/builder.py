@@ -135,8 +135,16 @@ class EnvironmentBuilder:
         base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
         _uv("venv", "--relocatable", "--no-project", "--python", str(base), str(path))
         _uv(
-            "pip", "install", "--python", str(path / "bin" / "python"), "--require-hashes",
-            "--link-mode", "hardlink", "--compile-bytecode", "-r", str(definition.lock),
+            "pip",
+            "install",
+            "--python",
+            str(path / "bin" / "python"),
+            "--require-hashes",
+            "--link-mode",
+            "hardlink",
+            "--compile-bytecode",
+            "-r",
+            str(definition.lock),
         )
 
     def _add_own(self, path: Path, wheel: tuple[str, bytes]) -> None:
@@ -145,8 +153,16 @@ class EnvironmentBuilder:
             file = Path(folder) / name
             file.write_bytes(content)
             _uv(
-                "pip", "install", "--python", str(path / "bin" / "python"), "--no-deps", "--no-index",
-                "--link-mode", "copy", "--compile-bytecode", str(file),
+                "pip",
+                "install",
+                "--python",
+                str(path / "bin" / "python"),
+                "--no-deps",
+                "--no-index",
+                "--link-mode",
+                "copy",
+                "--compile-bytecode",
+                str(file),
             )
 
     def _configure(self, path: Path) -> None:
@@ -180,9 +196,7 @@ def _uv(*arguments: str) -> str:
     beside = Path(sys.executable).parent / "uv"
     command = [str(beside) if beside.exists() else "uv", "--no-progress", *arguments]
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    done = subprocess.run(
-        command, capture_output=True, text=True, umask=0o022, env=environment, check=False
-    )
+    done = subprocess.run(command, capture_output=True, text=True, umask=0o022, env=environment, check=False)
     if done.returncode:
         said = (done.stderr or done.stdout).strip()[-1500:]
         raise BuildError(f"`uv {' '.join(arguments[:2])}` failed:\n{said}")
@@ -204,20 +218,23 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _size(path: Path) -> int:
-    return sum(
-        entry.lstat().st_size for entry in path.rglob("*") if not entry.is_symlink() and entry.is_file()
-    )
+    return sum(entry.lstat().st_size for entry in path.rglob("*") if not entry.is_symlink() and entry.is_file())
 
 
 def main() -> int:
     """``python -m himalia_hub.develop.images.builder``: what ``make`` calls at installation."""
     root = environments_root(Path(sys.prefix))
     try:
-        build_missing(root, report=lambda text: print(f"  environment  {text}", flush=True))
+        build_missing(root, report=_say)
     except BuildError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"  environment  {text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

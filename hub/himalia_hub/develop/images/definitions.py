@@ -24,7 +24,9 @@ class EnvironmentDefinition:
 
 DEFINITIONS = (
     EnvironmentDefinition(
-        "science", "Science (scikit-learn, ONNX)", "科学计算（scikit-learn、ONNX）",
+        "science",
+        "Science (scikit-learn, ONNX)",
+        "科学计算（scikit-learn、ONNX）",
         ("notebook", "training", "inference"),
     ),
     EnvironmentDefinition("base", "Python and JupyterLab", "Python 与 JupyterLab", ("notebook", "training")),

@@ -53,7 +53,7 @@ class EnvironmentRegistry:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def list(self) -> list[Environment]:
+    def newest(self) -> list[Environment]:
         """The newest of each name, in the order of the definitions."""
         order = {definition.name: index for index, definition in enumerate(DEFINITIONS)}
         newest: dict[str, Environment] = {}
@@ -65,7 +65,7 @@ class EnvironmentRegistry:
 
     def find(self, name: str) -> Environment | None:
         """By name (the newest) or by exact reference."""
-        for environment in self.list():
+        for environment in self.newest():
             if environment.name == name:
                 return environment
         return next((item for item in self.all() if item.reference == name), None)
