@@ -77,4 +77,6 @@ class ControllerRunner:
                 if failures:
                     await asyncio.sleep(delay)
                 else:
-                    await asyncio.wait_for(wake.wait(), delay)
+                    # Not wait_for: before Python 3.12 it forgets a cancellation that meets the wake.
+                    async with asyncio.timeout(delay):
+                        await wake.wait()
