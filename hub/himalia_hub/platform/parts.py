@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -35,6 +35,8 @@ class Platform:
     backend: Backend | None = None
     machine_credentials: dict[str, str] = field(default_factory=dict)
     shutting_down: bool = False
+    closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """Awaited when the service stops, after the controllers: processes and connections of nouns."""
     workload_counts: Callable[[Db], dict[str, int]] | None = None
     """Set by the engine: workloads by phase, for the machine's administrator."""
     _provided: dict[type[Any], Any] = field(default_factory=dict)

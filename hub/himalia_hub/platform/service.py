@@ -71,6 +71,8 @@ class Service:
                 await self._waker
         await self.platform.controllers.stop()
         await self.platform.get(TaskRunner).stop()
+        for close in self.platform.closers:
+            await close()
         if self.server is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.server.close_all_connections(), 2)

@@ -139,9 +139,7 @@ class ObjectStore:
         )
 
     async def abort_upload(self, key: str, upload: str) -> None:
-        await self._run(
-            lambda client: client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
-        )
+        await self._run(lambda client: client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload))
 
     async def delete(self, key: str) -> None:
         await self._run(lambda client: client.delete_object(Bucket=self._bucket, Key=key))

@@ -1,12 +1,19 @@
-"""Provides the content store where the configuration names an object store."""
+"""Provides what all of data stands on: the content store, and the register of dependants."""
 
 from __future__ import annotations
 
+from himalia_hub.backends.local.cache import ContentSource
+from himalia_hub.core.dependants import Dependants
 from himalia_hub.data.content.s3 import ObjectStore
+from himalia_hub.data.content.source import FolderSource
 from himalia_hub.data.content.store import ContentStore
 from himalia_hub.platform.parts import Platform
 
 
 def setup(platform: Platform) -> None:
+    if not platform.has(Dependants):
+        platform.provide(Dependants())
     if platform.config.s3 is not None:
-        platform.provide(ContentStore(platform.db, ObjectStore(platform.config.s3)))
+        store = ContentStore(platform.db, ObjectStore(platform.config.s3))
+        platform.provide(store)
+        platform.provide(FolderSource(platform.db, store), as_type=ContentSource)

@@ -153,9 +153,7 @@ class ContentStore:
         await self._objects.put(key, pack[0] if len(pack) == 1 else b"".join(pack))
         staged.objects.append((key, "pack", size, entries))
 
-    async def put_stream(
-        self, tenant_id: int, chunks: AsyncIterable[bytes], *, most_bytes: int | None = None
-    ) -> Blob:
+    async def put_stream(self, tenant_id: int, chunks: AsyncIterable[bytes], *, most_bytes: int | None = None) -> Blob:
         """Store one content of unknown length; memory holds at most a part of 8 MiB and a chunk.
 
         Raises:

@@ -1,0 +1,20 @@
+"""Who may store how much: asked by whatever keeps bytes, answered by whoever keeps quotas (DAT-5)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from sqlalchemy.orm import Session
+
+
+class StorageQuota(Protocol):
+    """Found by ``platform.get(StorageQuota)``; without one everything fits.
+
+    What is used already is the sum of ``storage_usage`` (``data/content/tables.py``) by tenant,
+    department and owner.
+    """
+
+    def check(
+        self, session: Session, *, tenant_id: int, department_id: int | None, owner_id: int, more_bytes: int
+    ) -> None:
+        """Raise ``QuotaExceeded`` with level, used, limit and asked when the bytes do not fit."""

@@ -1,0 +1,1 @@
+"""Label groups: the names, colours and keys that items are labelled with (DAT-7)."""

@@ -1,0 +1,1 @@
+"""Labelling: operations appended to a log and folded into the items' documents (BEY-12)."""
