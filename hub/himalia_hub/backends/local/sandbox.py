@@ -410,8 +410,10 @@ def environment_for(level: str, spec: dict[str, Any], image: str) -> dict[str, s
     }
     if os.path.exists(f"{image}/pyvenv.cfg"):
         environment["VIRTUAL_ENV"] = image
-    if level != "unsafe":
-        environment.update(addresses.convenience_environment())
+    ours = addresses.convenience_environment()
+    if level == "unsafe":  # there is no proxy: the machine's own network is open
+        ours = {"HIMALIA_API_URL": ours["HIMALIA_API_URL"]}
+    environment.update(ours)
     threads = str(max(1, round(spec["cpu_millis"] / 1000))) if spec["cpu_millis"] else ""
     if threads:
         environment["OMP_NUM_THREADS"] = threads

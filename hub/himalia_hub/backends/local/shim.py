@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 
-from himalia_hub.backends.local import addresses, cgroups, journal, netns, proxy, relay, sandbox
+from himalia_hub.backends.local import addresses, cgroups, journal, netns, proxy, relay, sandbox, unsafe
 from himalia_hub.backends.local.control import ControlServer
 from himalia_hub.backends.local.ending import Ending, judge, size
 from himalia_hub.backends.local.logfile import LogWriter
@@ -180,15 +180,15 @@ class Shim:
         return binds
 
     def _open_network(self) -> None:
+        self.count = relay.Connections()
+        targets = relay.Targets(self.spec["relay_file"])
         if self.level == "unsafe":
-            self.status["addresses"] = {name: f"127.0.0.1:{port}" for name, port in self.spec["ports"]}
+            self._share_network(targets)
             return
         inner_ports = [*addresses.RELAY_PORTS.values(), addresses.PROXY_PORT]
         uid = self.spec["uid"] if self.level == "full" else None
         self.space = netns.create(uid, inner_ports, addresses.LOOPBACK)
-        self.count = relay.Connections()
         self.inner = relay.InnerSockets(self.loop, self.space)
-        targets = relay.Targets(self.spec["relay_file"])
         for name, port in addresses.RELAY_PORTS.items():
             relay.offer(self.loop, self.space.listeners[port], self.count, targets, name)
         outside = proxy.Proxy(self.loop, self.count, enabled=self.spec["egress"], allow=self.spec["egress_allow"])
@@ -202,22 +202,36 @@ class Shim:
             relay.publish(self.loop, listener, self.count, self.inner, port)
             self.status["addresses"][name] = f"{addresses.LOOPBACK}:{listener.getsockname()[1]}"
 
+    def _share_network(self, targets: relay.Targets) -> None:
+        for name, port in self.spec["ports"]:
+            unsafe.check_free(port)
+            self.status["addresses"][name] = f"{addresses.LOOPBACK}:{port}"
+        for name, port in addresses.RELAY_PORTS.items():
+            listener = unsafe.shared_listener(port)
+            if listener is not None:
+                relay.offer(self.loop, listener, self.count, targets, name)
+
     def _spawn(self, binds: list[sandbox.Bind]) -> None:
         spec = self.spec
         log_read, log_write = os.pipe()
         status_read, status_write = os.pipe()
         for fd in (log_read, status_read):
             os.set_blocking(fd, False)
+        command, working_directory = list(spec["command"]), spec["working_directory"]
         self.environment = sandbox.environment_for(self.level, spec, spec["image"])
+        if self.level == "unsafe":
+            view = unsafe.PathView(binds)
+            command, working_directory = [view(word) for word in command], view(working_directory)
+            self.environment = {name: view(value) for name, value in self.environment.items()}
         # Without a control group the meter ends what outgrows its limit; this only bounds a sudden leap.
         limit_data = 2 * spec["memory_bytes"] if not self.group.limits_memory else 0
         start = sandbox.Start(
             level=self.level,
             bwrap=spec["bwrap"],
-            command=list(spec["command"]),
+            command=command,
             environment=self.environment,
             binds=binds,
-            working_directory=spec["working_directory"],
+            working_directory=working_directory,
             space=self.space,
             group=self.group,
             output_fd=log_write,
