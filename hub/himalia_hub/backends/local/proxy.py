@@ -69,6 +69,7 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
         or address.is_link_local
         or address.is_reserved
         or address.is_unspecified
+        or getattr(address, "is_site_local", False)  # IPv6's first private range, given up but still routed
     )
 
 
