@@ -109,8 +109,8 @@ def machine(database_url: str, tmp_path: Path) -> Iterator[Machine]:
 
 
 def make_machine(tmp_path: Path, database_url: str, **more: Any) -> Iterator[Machine]:
-    """A platform with a local backend of 2 CPUs and 2 GiB; ends what still runs afterwards."""
-    backend = {"kind": "local", "root": str(tmp_path / "work"), "cpu_millis": 2000, "memory_bytes": 2048 * MIB}
+    """A platform with a local backend of 2 CPUs and 4 GiB; ends what still runs afterwards."""
+    backend = {"kind": "local", "root": str(tmp_path / "work"), "cpu_millis": 2000, "memory_bytes": 4096 * MIB}
     worlds = live_world(make_config(tmp_path / "state", database_url, backend=backend, **more))
     found = Machine(next(worlds))
     try:
