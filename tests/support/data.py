@@ -31,7 +31,9 @@ def make_group(client: httpx.Client, names: Iterable[str] = ("cat", "dog"), name
     return ok(client.post("/label-groups", json=body), 201)  # type: ignore[no-any-return]
 
 
-def make_dataset(client: httpx.Client, name: str = "pets", group: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+def make_dataset(
+    client: httpx.Client, name: str = "pets", group: dict[str, Any] | None = None, **fields: Any
+) -> dict[str, Any]:
     group = group or make_group(client)
     body = {"name": name, "label_group_id": group["id"], **fields}
     return ok(client.post("/datasets", json=body), 201)  # type: ignore[no-any-return]
@@ -39,7 +41,9 @@ def make_dataset(client: httpx.Client, name: str = "pets", group: dict[str, Any]
 
 def frames(files: Mapping[str, bytes], labels: Mapping[str, str] | None = None) -> bytes:
     return b"".join(
-        encode({"path": path, "size": len(data), **({"label": labels[path]} if labels and path in labels else {})}, data)
+        encode(
+            {"path": path, "size": len(data), **({"label": labels[path]} if labels and path in labels else {})}, data
+        )
         for path, data in files.items()
     )
 
@@ -49,7 +53,11 @@ def send(client: httpx.Client, import_id: int, body: bytes) -> httpx.Response:
 
 
 def import_files(
-    client: httpx.Client, dataset_id: int, files: Mapping[str, bytes], labels: Mapping[str, str] | None = None, **options: Any
+    client: httpx.Client,
+    dataset_id: int,
+    files: Mapping[str, bytes],
+    labels: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> list[dict[str, Any]]:
     """Import files as a browser does, and finish; answers the results."""
     begun = ok(client.post(f"/datasets/{dataset_id}/imports", json={"source": "browser", **options}), 201)
@@ -58,7 +66,9 @@ def import_files(
     return results  # type: ignore[no-any-return]
 
 
-def operate(client: httpx.Client, dataset_id: int, *operations: Mapping[str, Any], uid: str | None = None) -> dict[str, Any]:
+def operate(
+    client: httpx.Client, dataset_id: int, *operations: Mapping[str, Any], uid: str | None = None
+) -> dict[str, Any]:
     numbered = [{"seq": n, "at": NOW, **operation} for n, operation in enumerate(operations, 1)]
     body = {"client": uid or str(uuid.uuid4()), "operations": numbered}
     return ok(client.post(f"/datasets/{dataset_id}/operations", json=body))  # type: ignore[no-any-return]

@@ -10,7 +10,9 @@ import zlib
 from PIL import Image
 
 
-def picture(number: int = 0, size: tuple[int, int] = (8, 8), kind: str = "PNG", mode: str = "RGB", **options: object) -> bytes:
+def picture(
+    number: int = 0, size: tuple[int, int] = (8, 8), kind: str = "PNG", mode: str = "RGB", **options: object
+) -> bytes:
     """A picture whose content depends on ``number``."""
     noise = random.Random(number).randbytes(size[0] * size[1] * 3)
     image = Image.frombytes("RGB", size, noise).convert(mode)

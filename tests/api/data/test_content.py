@@ -102,9 +102,7 @@ def test_a_tenant_does_not_reach_the_blobs_of_another(stored_world: World, s3_se
     assert len(keys(stored_world, s3_server)) == 2, "one copy a tenant: a hit would tell that another has it"
 
 
-def test_many_small_blobs_are_read_by_few_requests(
-    stored_world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_small_blobs_are_read_by_few_requests(stored_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     store, tenant = store_of(stored_world), stored_world.alpha.tenant_id
     contents = {hashlib.sha256(c).hexdigest(): c for c in (b"%d" % n * 50 for n in range(2000))}
     stored_world.live.run(store.put_many(tenant, contents.values()))

@@ -61,7 +61,9 @@ def test_from_files_to_two_versions_and_what_differs(stored_world: World) -> Non
     assert sum(ready["splits"][name] for name in ("train", "validation", "test")) == 20
     old = all_items(client, f"{path}/versions/V0001/items")
     assert [item["labels"][0]["label_id"] for item in old] == [cat if n % 4 else dog for n in range(1, 21)]
-    assert Counter(item["split"] for item in old) == {k: v for k, v in ready["splits"].items() if k in ("train", "validation", "test") and v}
+    assert Counter(item["split"] for item in old) == {
+        k: v for k, v in ready["splits"].items() if k in ("train", "validation", "test") and v
+    }
 
 
 def test_what_a_workload_is_given(stored_world: World) -> None:
@@ -121,6 +123,8 @@ def test_exports_hold_every_picture(stored_world: World) -> None:
     assert json.loads(native.read("annotation/cat/0.png.json")) == [{"name": "cat", "score": None}]
     assert [label["name"] for label in json.loads(native.read("label_animals.json"))] == ["cat", "dog"]
     folders = archive("imagefolder")
-    assert sorted(name.split("/", 1)[1] for name in folders.namelist()) == sorted(f"{p.split('/')[0]}/{p}" for p in files)
+    assert sorted(name.split("/", 1)[1] for name in folders.namelist()) == sorted(
+        f"{p.split('/')[0]}/{p}" for p in files
+    )
     table = archive("csv").read("annotations.csv").decode("utf-8-sig").splitlines()
     assert len(table) == 7 and table[0].startswith("path,labels,split")
