@@ -75,7 +75,14 @@ class FileMount:
     mode: int = 0o444
 
 
-Mount = HomeMount | FolderMount | FileMount
+@dataclass(frozen=True, slots=True)
+class ScratchMount:
+    """An empty writable directory that lives as long as the attempt; counts as its disk use."""
+
+    path: str
+
+
+Mount = HomeMount | FolderMount | FileMount | ScratchMount
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import json
 import secrets
 import struct
 import time
+import uuid
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -236,7 +237,7 @@ class Walk:
             cursor = f"&cursor={page['next_cursor']}"
 
     def _operate(self, operations: list[dict[str, Any]]) -> None:
-        client = f"selfcheck-{secrets.token_hex(8)}"
+        client = str(uuid.uuid4())
         path = f"datasets/{self.facts['dataset']['id']}/operations"
         for start in range(0, len(operations), 200):
             body = {"client": client, "operations": operations[start : start + 200]}
@@ -331,7 +332,7 @@ class Walk:
         lineage = made["lineage"]
         if lineage["dataset_version"] != "V0002":
             raise Unexpected(f"the lineage names {lineage}")
-        return f"{made['model']['name']} {made['version']}, {made['bytes']} bytes, from {lineage['dataset']} V0002"
+        return f"{made['model']['name']} {made['version']}, {made['bytes']} bytes, from {lineage['dataset']['name']} V0002"
 
     def deploy(self) -> str:
         model = self.facts["model"]

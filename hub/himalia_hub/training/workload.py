@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from himalia_hub.backends.protocol import FileMount, FolderMount, Mount, WorkloadPlan
+from himalia_hub.backends.protocol import FileMount, FolderMount, Mount, ScratchMount, WorkloadPlan
 from himalia_hub.compute import plans
 from himalia_hub.compute.environments import EnvironmentView
 from himalia_hub.compute.kinds import Policy
@@ -27,6 +27,7 @@ class RunTranslator:
         run = session.get(Run, workload.spec["run_id"])
         assert run is not None
         mounts: list[Mount] = [FolderMount(one["manifest"], one["path"]) for one in run.inputs]
+        mounts += [ScratchMount(path) for path in (rules.WORK_DIR, rules.OUTPUT_DIR, rules.MODEL_DIR)]
         if run.code is not None:
             mounts.append(FileMount(rules.CODE_PATH, run.code))
         image = run.environment

@@ -19,7 +19,7 @@ from himalia_hub.backends.local.attempts import AttemptFiles
 from himalia_hub.backends.local.cgroups import Layout
 from himalia_hub.backends.local.isolation import Level, shim_python
 from himalia_hub.backends.local.options import LocalOptions
-from himalia_hub.backends.protocol import FileMount, WorkloadPlan
+from himalia_hub.backends.protocol import FileMount, ScratchMount, WorkloadPlan
 
 _ACCEPT_SECONDS = 60
 
@@ -134,6 +134,7 @@ class Launcher:
             "pids_max": options.pids_max,
             "binds": binds,
             "files": [[m.path, m.text, m.mode] for m in plan.mounts if isinstance(m, FileMount)],
+            "scratch": [m.path for m in plan.mounts if isinstance(m, ScratchMount)],
             "ports": [[port.name, port.number] for port in plan.ports],
             "probe": None
             if plan.probe is None

@@ -150,7 +150,8 @@ class Shim:
         binds = [sandbox.Bind(s, d, writable=w, device=v) for s, d, w, v in spec["binds"]]
         uid = spec["uid"]
         scratch = os.path.join(self.directory, "scratch")
-        for name, dest in (("tmp", "/tmp"), ("var-tmp", "/var/tmp"), ("home", addresses.HOME)):
+        asked = [(f"scratch-{index}", dest) for index, dest in enumerate(spec["scratch"])]
+        for name, dest in (("tmp", "/tmp"), ("var-tmp", "/var/tmp"), ("home", addresses.HOME), *asked):
             if any(bind.dest == dest for bind in binds):
                 continue
             path = os.path.join(scratch, name)
