@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import importlib
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -34,6 +35,15 @@ def notebook() -> Any:
     module = sys.modules.get("IPython")
     shell = module.get_ipython() if module else None
     return shell if shell is not None and hasattr(shell, "kernel") else None
+
+
+def show(text: str, handle: Any = None) -> Any:
+    """Show HTML in a notebook, or put it in the place of what ``handle`` shows; returns the handle."""
+    shown: Any = importlib.import_module("IPython.display")
+    if handle is None:
+        return shown.display(shown.HTML(text), display_id=True)
+    handle.update(shown.HTML(text))
+    return handle
 
 
 def number(value: float) -> str:
@@ -208,9 +218,4 @@ class Progress:
         return f"<div style='{STYLE}'>{head}{bar if self.total else ''}{log}</div>"
 
     def _show(self, text: str) -> None:
-        from IPython.display import HTML, display
-
-        if self._handle is None:
-            self._handle = display(HTML(text), display_id=True)
-        else:
-            self._handle.update(HTML(text))
+        self._handle = show(text, self._handle)

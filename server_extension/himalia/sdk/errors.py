@@ -49,6 +49,10 @@ class HimaliaError(Exception):
             text += f"\n  ({self.code}, request {self.request_id})"
         return text
 
+    def _render_traceback_(self) -> list[str]:
+        """IPython shows this in place of a traceback: the sentence is what helps."""
+        return [f"\x1b[31m{type(self).__name__}\x1b[0m: {self}"]
+
 
 class NotConnected(HimaliaError):
     """There is no address or token, or the platform does not answer."""

@@ -169,7 +169,7 @@ class Run(Resource):
 
     def series(self, *names: str) -> list[dict[str, Any]]:
         """``[{"name", "points": [[step, value, at]]}]``."""
-        query = {"names": ",".join(names) or None}
+        query = {"names": list(names) or None}
         answer = self.client.http.request("GET", f"{self.path}/metrics", query=query).json()
         return list(answer["series"])
 
