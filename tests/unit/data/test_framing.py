@@ -61,7 +61,9 @@ def test_a_header_of_the_largest_size_passes() -> None:
     ("body", "rule"),
     [
         pytest.param(b"\x00\x00", "the body ends inside this frame", id="cut in the prefix"),
-        pytest.param(encode({"path": "a", "size": 9}, b"short"), "the body ends inside this frame", id="cut in the bytes"),
+        pytest.param(
+            encode({"path": "a", "size": 9}, b"short"), "the body ends inside this frame", id="cut in the bytes"
+        ),
         pytest.param(b"\xff\xff\xff\xff", "a header has 2-65536 bytes", id="header of 4 GiB"),
         pytest.param(b"\x00\x01\x00\x01" + b" " * 65537, "a header has 2-65536 bytes", id="one byte above"),
         pytest.param(b"\x00\x00\x00\x02no", "the header is not JSON", id="not JSON"),
