@@ -41,6 +41,23 @@ export interface PanelDefinition {
 
 export class PanelRegistry {
   private readonly definitions = new Map<string, PanelDefinition>();
+  private readonly listeners = new Set<() => void>();
+
+  /** The panel of the tab in front, when it is one of ours. */
+  current: string | null = null;
+
+  /** For `useSyncExternalStore`. */
+  readonly onCurrent = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  setCurrent(panel: string | null): void {
+    if (panel !== this.current) {
+      this.current = panel;
+      this.listeners.forEach(listener => listener());
+    }
+  }
 
   add(definition: PanelDefinition): void {
     if (this.definitions.has(definition.panel)) {

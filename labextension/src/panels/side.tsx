@@ -1,12 +1,12 @@
 /** The side panel: search everything, what runs now and costs, tasks, navigation by permission, balance and quota. */
 import { useQuery } from '@tanstack/react-query';
-import { useEffect, useRef, useState, type JSX, type KeyboardEvent } from 'react';
+import { useEffect, useRef, useState, useSyncExternalStore, type JSX, type KeyboardEvent } from 'react';
 import type { Page, SearchHit, Task, Workload } from '../api/types';
 import { IconButton, Kbd, Meter, stateWords } from '../components/basics';
 import { ErrorLine } from '../components/feedback';
 import { Icon, type IconName } from '../components/icons';
-import { progressWords, taskProgress, taskShare } from '../components/progress';
-import { resourceAmount, resourceName } from '../components/verdict';
+import { progressShort, taskProgress, taskShare } from '../components/progress';
+import { resourceName, resourcePair } from '../components/verdict';
 import { formatElapsed, formatMoney, formatNumber, formatPercent, formatSpan, secondsSince } from '../domain/format';
 import { hasEnded, stateLook } from '../domain/state';
 import { useFrame } from '../frame';
@@ -246,8 +246,7 @@ function TaskRow({ task }: { task: Task }): JSX.Element {
       </span>
       <span className="hm-l2">
         <span className="hm-ell">
-          {tValue('task', task.kind)}
-          {!ended && ` · ${progressWords(taskProgress(task))}`}
+          {ended ? tValue('task', task.kind) : progressShort(taskProgress(task))}
         </span>
       </span>
       {!ended && (
@@ -288,7 +287,8 @@ function Navigation(): JSX.Element {
 }
 
 function NavigationLink({ definition }: { definition: PanelDefinition }): JSX.Element {
-  const { client, open } = useFrame();
+  const { client, open, panels } = useFrame();
+  const current = useSyncExternalStore(panels.onCurrent, () => panels.current);
   const path = definition.navigation?.countPath;
   const kind = path?.slice(1).replaceAll('-', '_').replace(/s$/, '') ?? definition.panel;
   const total = useQuery({
@@ -297,7 +297,12 @@ function NavigationLink({ definition }: { definition: PanelDefinition }): JSX.El
     enabled: !!path
   });
   return (
-    <button type="button" onClick={() => open(definition.panel)}>
+    <button
+      type="button"
+      className={current === definition.panel ? 'hm-on' : undefined}
+      aria-current={current === definition.panel ? 'page' : undefined}
+      onClick={() => open(definition.panel)}
+    >
       <Icon name={definition.icon} />
       <span className="hm-ell">{t(definition.title)}</span>
       {total.data !== undefined && <span className="hm-c">{formatNumber(total.data)}</span>}
@@ -344,10 +349,7 @@ function Remaining(): JSX.Element {
             label={resourceName(one.resource)}
           />
           <span className="hm-num">
-            {t('quota.of', {
-              used: resourceAmount(one.resource, one.used),
-              limit: resourceAmount(one.resource, one.limit ?? 0)
-            })}
+            {resourcePair(one.resource, one.used, one.limit ?? 0)}
           </span>
         </div>
       ))}

@@ -8,7 +8,6 @@ import { Empty, toast } from '../../components/feedback';
 import { TextField, fieldError } from '../../components/fields';
 import { Icon } from '../../components/icons';
 import { ListPage, useListView, type Filter } from '../../components/listpage';
-import { Menu } from '../../components/menu';
 import { progressWords, taskProgress, taskShare } from '../../components/progress';
 import type { Column } from '../../components/table';
 import { Thumb } from '../../components/thumb';
@@ -69,13 +68,13 @@ function StateCell({ dataset }: { dataset: Dataset }): JSX.Element {
   return <State state={dataset.state} />;
 }
 
-const COLUMNS = (actions: (dataset: Dataset) => JSX.Element): Column<Dataset>[] => [
+const columns = (): Column<Dataset>[] => [
   { id: 'cover', title: <span className="hm-sr">{t('items.grid')}</span>, width: 52, cell: one => <Thumb path={one.cover} name="" className="hm-tile" /> },
   {
     id: 'name',
     title: t('datasets.column.name'),
     sort: 'name',
-    width: 128,
+    width: 110,
     grow: 3,
     cell: one => (
       <span className="hm-row">
@@ -86,12 +85,12 @@ const COLUMNS = (actions: (dataset: Dataset) => JSX.Element): Column<Dataset>[] 
       </span>
     )
   },
-  { id: 'type', title: t('datasets.column.type'), width: 140, above: 900, cell: one => datasetType(one) },
+  { id: 'type', title: t('datasets.column.type'), width: 152, above: 920, cell: one => datasetType(one) },
   { id: 'items', title: t('datasets.column.items'), width: 72, numeric: true, cell: one => formatNumber(one.items) },
   {
     id: 'annotated',
     title: t('datasets.column.annotated'),
-    width: 112,
+    width: 104,
     cell: one =>
       one.items ? (
         <span className="hm-share">
@@ -103,11 +102,11 @@ const COLUMNS = (actions: (dataset: Dataset) => JSX.Element): Column<Dataset>[] 
       )
   },
   { id: 'version', title: t('datasets.column.version'), width: 72, cell: one => one.current_version ?? <span className="hm-muted">–</span> },
-  { id: 'state', title: t('datasets.column.state'), width: 136, grow: 2, cell: one => <StateCell dataset={one} /> },
+  { id: 'state', title: t('datasets.column.state'), width: 130, grow: 2, cell: one => <StateCell dataset={one} /> },
   {
     id: 'size',
     title: t('datasets.column.size'),
-    width: 88,
+    width: 84,
     numeric: true,
     above: 820,
     cell: one => (one.bytes ? formatBytes(one.bytes) : <span className="hm-muted">–</span>)
@@ -120,8 +119,7 @@ const COLUMNS = (actions: (dataset: Dataset) => JSX.Element): Column<Dataset>[] 
     numeric: true,
     above: 720,
     cell: one => <Time at={one.updated_at} />
-  },
-  { id: 'actions', title: <span className="hm-sr">{t('action.more')}</span>, width: 44, cell: actions }
+  }
 ];
 
 export default function Datasets(): JSX.Element {
@@ -139,23 +137,7 @@ export default function Datasets(): JSX.Element {
       {t('datasets.new')}
     </Button>
   );
-  const actions = (one: Dataset) => (
-    <Menu
-      label={`${t('action.more')}: ${one.name}`}
-      button={{ icon: 'more', look: 'quiet', small: true }}
-      items={[
-        { id: 'label', label: t('dataset.label'), icon: 'image', disabled: !one.items, onSelect: () => open('workbench', { id: one.id }) },
-        { id: 'rename', label: t('datasets.rename'), icon: 'pencil', onSelect: () => setRenaming(one) },
-        {
-          id: 'pin',
-          label: t(one.pinned ? 'datasets.unpin' : 'datasets.pin'),
-          icon: 'star',
-          onSelect: () => update.mutate({ dataset: one, changes: { pinned: !one.pinned } })
-        },
-        { id: 'delete', label: t('action.delete'), icon: 'trash', danger: true, onSelect: () => setDeleting([one]) }
-      ]}
-    />
-  );
+  const only = chosen.length === 1 ? chosen[0] : undefined;
   return (
     <>
       <ListPage
@@ -163,7 +145,7 @@ export default function Datasets(): JSX.Element {
         list={list}
         view={view}
         filters={choices}
-        columns={COLUMNS(actions)}
+        columns={columns()}
         id={one => one.id}
         name={one => one.name}
         selected={selected}
@@ -181,6 +163,23 @@ export default function Datasets(): JSX.Element {
         })}
         bulk={() => (
           <>
+            {only && (
+              <>
+                <Button icon="image" look="quiet" disabled={!only.items} onClick={() => open('workbench', { id: only.id })}>
+                  {t('dataset.label')}
+                </Button>
+                <Button icon="pencil" look="quiet" onClick={() => setRenaming(only)}>
+                  {t('datasets.rename')}
+                </Button>
+                <Button
+                  icon="star"
+                  look="quiet"
+                  onClick={() => update.mutate({ dataset: only, changes: { pinned: !only.pinned } })}
+                >
+                  {t(only.pinned ? 'datasets.unpin' : 'datasets.pin')}
+                </Button>
+              </>
+            )}
             <span className="hm-grow" />
             <Button icon="trash" look="quiet" className="hm-danger" onClick={() => setDeleting(chosen)}>
               {t('action.delete')}

@@ -142,7 +142,7 @@ function VersionCards({ model, version }: { model: Model; version: ModelVersion 
         {metrics.length === 0 ? (
           <p className="hm-muted">{t('chart.empty')}</p>
         ) : (
-          <dl className="hm-pairs">
+          <dl className="hm-factlist">
             {metrics.map(([name, value]) => (
               <div key={name}>
                 <dt>{name}</dt>

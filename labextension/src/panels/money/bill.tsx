@@ -22,7 +22,7 @@ export function BillDialog({ bill, onClose }: { bill: Bill; onClose: () => void 
   return (
     <Dialog title={t('bill.one', { serial: shown.serial })} wide onClose={onClose}>
       <StatePill state={shown.state} />
-      <dl className="hm-pairs">
+      <dl className="hm-factlist">
         {facts.map(([label, value]) => (
           <div key={label}>
             <dt>{label}</dt>

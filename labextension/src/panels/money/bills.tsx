@@ -49,7 +49,7 @@ const FILTERS = (): Filter[] => [
 ];
 
 const billColumns = (): Column<Bill & { section?: string; name?: string; price_per_hour_micros?: number }>[] => [
-  { id: 'serial', title: t('bill.serial'), width: 112, cell: one => <span className="hm-num hm-muted">{one.serial}</span> },
+  { id: 'serial', title: t('bill.serial'), width: 148, cell: one => <span className="hm-num hm-muted">{one.serial}</span> },
   { id: 'work', title: t('bill.work'), width: 160, grow: 2, sort: 'name', cell: one => <b className="hm-ell">{one.object?.name ?? one.name}</b> },
   {
     id: 'type',
@@ -72,7 +72,7 @@ const billColumns = (): Column<Bill & { section?: string; name?: string; price_p
     width: 104,
     numeric: true,
     cell: one => (
-      <span title={tValue('bill.state', one.state)}>
+      <span className="hm-row hm-tight hm-end" title={tValue('bill.state', one.state)}>
         {one.state === 'open' && <Icon name="arc" size={12} className="hm-busy" />} <b>{formatMoney(one.total_micros, 4)}</b>
       </span>
     )
@@ -217,13 +217,15 @@ function BalanceCard(): JSX.Element {
   return (
     <Card title={t('balance.title')} aside={<StatePill state={short ? 'failed' : 'covered'} />}>
       <p className="hm-bigmoney">{formatMoney(data.balance_micros)}</p>
-      <p className="hm-muted">
-        <Icon name="clock" size={12} />{' '}
-        {left === null
-          ? t('balance.nothingRuns')
-          : t('balance.lasts', { time: formatSpan(left), rate: t('money.perHour', { money: formatMoney(data.burn_per_hour_micros) }) })}
+      <p className="hm-muted hm-row hm-tight">
+        <Icon name="clock" size={12} />
+        <span>
+          {left === null
+            ? t('balance.nothingRuns')
+            : t('balance.lasts', { time: formatSpan(left), rate: t('money.perHour', { money: formatMoney(data.burn_per_hour_micros) }) })}
+        </span>
       </p>
-      <dl className="hm-pairs">
+      <dl className="hm-factlist">
         {data.lasts_until && (
           <div>
             <dt>{t('balance.until')}</dt>

@@ -365,7 +365,7 @@ function Parameters({ run }: { run: Run }): JSX.Element {
   return (
     <div className="hm-board">
       <Card title={t('train.parameters')} className="hm-w6">
-        <dl className="hm-pairs">
+        <dl className="hm-factlist">
           {Object.entries(run.parameters).map(([name, value]) => (
             <div key={name}>
               <dt>{name}</dt>
