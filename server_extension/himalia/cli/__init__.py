@@ -61,7 +61,7 @@ def _parser(wanted: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"himalia {__version__}")
     groups = parser.add_subparsers(title="commands", metavar="COMMAND")
     if wanted in OBJECTS:
-        from himalia.cli import objects
+        import himalia.cli.objects as objects
 
         objects.register(groups, wanted)
         return parser
