@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from himalia_hub.backends.local import journal, records
-from himalia_hub.backends.protocol import ExitReason, HomeMount, Port, ReplicaState
+from himalia_hub.backends.protocol import BackendError, ExitReason, HomeMount, Port, ReplicaState, WorkloadPlan
 from tests.contract.harness import LocalHarness, alive, processes_below, until
 
 
@@ -227,3 +229,56 @@ def test_observing_many_is_cheap(make_harness: Callable[..., LocalHarness]) -> N
     took = time.perf_counter() - began
     print(f"301 attempts observed in {took * 1000:.1f} ms")
     assert took < 0.5
+
+
+def test_shim_killed_at_any_moment(harness: LocalHarness) -> None:
+    """From before it accepted to after its end: one true end, nothing left running, no group left."""
+    seed = int(os.environ.get("HIMALIA_KILL_SEED", str(time.time_ns() % 10**9)))
+    rounds = int(os.environ.get("HIMALIA_KILL_ROUNDS", "12"))
+    chance = random.Random(seed)
+    print(f"seed {seed}")
+    reasons: dict[str, int] = {}
+    for _ in range(rounds):
+        plan = harness.shell("sleep 0.1 & sleep 0.1", ports=(Port("x", 8888),))
+        delay = chance.uniform(0.0, 0.3)
+        killer = threading.Thread(target=_kill_shim_after, args=(harness, plan, delay))
+        killer.start()
+        try:
+            harness.apply(plan)
+        except BackendError as error:  # killed before it accepted: the platform tries again
+            assert error.retryable
+            killer.join()
+            harness.apply(plan)
+        killer.join()
+        seen = harness.wait_end(plan)
+        assert seen.exit_reason in (ExitReason.RUNNER_LOST, ExitReason.COMPLETED)
+        assert seen.started_at is None or (seen.ended_at is not None and seen.ended_at >= seen.started_at)
+        reasons[seen.exit_reason] = reasons.get(seen.exit_reason, 0) + 1
+        groups = [Path(path) for path in harness.status(plan)["cgroups"]]
+        directory = str(harness.directory(plan))
+        until(lambda directory=directory: not _mentions(directory), "a process of it is left")  # type: ignore[misc]
+        harness.delete(plan)
+        assert not any(group.exists() for group in groups)
+    print(reasons)
+
+
+def _kill_shim_after(harness: LocalHarness, plan: WorkloadPlan, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    directory = str(harness.directory(plan))
+    while time.monotonic() < end:
+        time.sleep(0.001)
+    for pid in _mentions(directory):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _mentions(text: str) -> list[int]:
+    """Processes whose arguments name a replica's folder: its shim, and children before their exec."""
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                words = Path(f"/proc/{name}/cmdline").read_bytes().split(b"\0")
+                if text.encode() in words:
+                    found.append(int(name))
+    return found
