@@ -45,7 +45,7 @@ export function State({ state, words, title }: { state: string; words?: string; 
   return (
     <span className={classes('hm-st', `hm-${look.tone}`)} title={title}>
       <Icon name={look.icon} size={12} />
-      <span>{words ?? stateWords(state)}</span>
+      {words !== '' && <span>{words ?? stateWords(state)}</span>}
     </span>
   );
 }

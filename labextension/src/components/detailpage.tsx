@@ -45,7 +45,7 @@ export function DetailPage(props: DetailPageProps): JSX.Element {
   return (
     <div className="hm-page">
       <header className="hm-head">
-        <h1 className="hm-ell">{props.title}</h1>
+        <h1>{props.title}</h1>
         {props.aside}
         <span className="hm-grow" />
         {props.actions}

@@ -153,7 +153,6 @@ export function ListPage<T>(props: ListPageProps<T>): JSX.Element {
         <div className="hm-bulk" role="toolbar" aria-label={t('bulk.selected', { count: selected.size })}>
           <b>{t('bulk.selected', { count: selected.size })}</b>
           {props.bulkNote && <span className="hm-muted">{props.bulkNote}</span>}
-          <span className="hm-sep" />
           {bulk(clear)}
           <IconButton icon="close" label={t('bulk.clear')} onClick={clear} />
         </div>

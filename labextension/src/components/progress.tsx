@@ -30,6 +30,18 @@ export function progressWords(progress: ProgressLike): string {
   return parts.join(' · ');
 }
 
+/** `54 s left · 34 MiB/s`, for narrow places. */
+export function progressShort(progress: ProgressLike): string {
+  const { done, total, unit, ratePerSecond, remainingSeconds } = progress;
+  const left =
+    remainingSeconds === null || remainingSeconds === undefined
+      ? amount(done, unit) + (total ? ` / ${amount(total, unit)}` : '')
+      : t('progress.left', { time: formatSpan(remainingSeconds) });
+  return ratePerSecond
+    ? `${left} · ${t('progress.perSecond', { rate: amount(Math.round(ratePerSecond), unit) })}`
+    : left;
+}
+
 export const taskProgress = (task: Task): ProgressLike => ({
   done: task.done,
   total: task.total,

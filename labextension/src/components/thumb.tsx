@@ -5,6 +5,8 @@ import { useFrame } from '../frame';
 import { t } from '../i18n';
 import { LabelDot } from './basics';
 
+const TINY = 48;
+
 export function Thumb(props: { path: string | null; name: string; className?: string }): JSX.Element {
   const { client } = useFrame();
   return props.path ? (
@@ -15,6 +17,11 @@ export function Thumb(props: { path: string | null; name: string; className?: st
       loading="lazy"
       decoding="async"
       draggable={false}
+      onLoad={event => {
+        // Tiny pictures are shown as their pixels, not as a blur.
+        const image = event.currentTarget;
+        image.classList.toggle('hm-pixels', Math.max(image.naturalWidth, image.naturalHeight) < TINY);
+      }}
     />
   ) : (
     <span className={`hm-thumb${props.className ? ` ${props.className}` : ''}`} />

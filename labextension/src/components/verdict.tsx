@@ -29,6 +29,14 @@ export function resourceAmount(resource: string, value: number): string {
   return resource.includes('bytes') ? formatBytes(value) : formatNumber(value);
 }
 
+/** `14 / 32`, `41 / 128 GiB`: the unit once when it is the same. */
+export function resourcePair(resource: string, used: number, limit: number): string {
+  const [a, b] = [resourceAmount(resource, used), resourceAmount(resource, limit)];
+  const [unitA, unitB] = [a.split(' ')[1], b.split(' ')[1]];
+  const short = unitA && unitA === unitB ? a.slice(0, -unitA.length - 1).replace(/\.0$/, '') : a;
+  return t('quota.of', { used: short, limit: b });
+}
+
 export function resourceName(resource: string): string {
   if (resource.startsWith('cpu')) {
     return t('quota.cpu');

@@ -67,6 +67,10 @@ function addOpening(app: JupyterFrontEnd, panels: PanelRegistry, restorer: ILayo
       return widget;
     }
   });
+  app.shell.currentChanged?.connect((_shell, { newValue }) => {
+    const widget = tracker.find(candidate => candidate === newValue);
+    panels.setCurrent(widget?.content.definition.panel ?? null);
+  });
   if (restorer) {
     void restorer.restore(tracker, {
       command: CommandIds.open,
@@ -79,7 +83,7 @@ function addOpening(app: JupyterFrontEnd, panels: PanelRegistry, restorer: ILayo
 
 function addSide(app: JupyterFrontEnd, himalia: IHimalia, restorer: ILayoutRestorer | null): void {
   const side = new SideWidget({ panels: himalia.panels, open: (panel, args) => void himalia.open(panel, args) });
-  app.shell.add(side, 'left', { rank: 90, type: 'Himalia' });
+  app.shell.add(side, 'left', { rank: 250, type: 'Himalia' });
   restorer?.add(side, side.id);
   app.commands.addCommand(CommandIds.side, {
     label: t('command.openPanel'),

@@ -47,7 +47,7 @@ function Page({ dataset }: { dataset: Dataset }): JSX.Element {
   const [asked, setAsked] = useState<'publish' | 'delete' | 'rename' | null>(null);
   const task = dataset.task && !hasEnded(dataset.task.state) ? dataset.task : null;
   const empty = dataset.items === 0;
-  const label = dataset.open_items ? (dataset.confirmed ? 'dataset.continue' : 'dataset.label') : 'dataset.review';
+  const label = !dataset.confirmed ? 'dataset.label' : dataset.open_items ? 'dataset.continue' : 'dataset.review';
   const close = () => setAsked(null);
   return (
     <DropZone onFiles={importing.take}>

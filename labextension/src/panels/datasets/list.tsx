@@ -85,7 +85,7 @@ const columns = (): Column<Dataset>[] => [
       </span>
     )
   },
-  { id: 'type', title: t('datasets.column.type'), width: 152, above: 920, cell: one => datasetType(one) },
+  { id: 'type', title: t('datasets.column.type'), width: 168, above: 1000, cell: one => datasetType(one) },
   { id: 'items', title: t('datasets.column.items'), width: 72, numeric: true, cell: one => formatNumber(one.items) },
   {
     id: 'annotated',
@@ -165,6 +165,7 @@ export default function Datasets(): JSX.Element {
           <>
             {only && (
               <>
+                <span className="hm-sep" />
                 <Button icon="image" look="quiet" disabled={!only.items} onClick={() => open('workbench', { id: only.id })}>
                   {t('dataset.label')}
                 </Button>
