@@ -6,7 +6,7 @@ from pathlib import Path
 
 from himalia_hub.data.demo import make_digits
 from tests.support.data import ok, ready_version
-from tests.support.pictures import picture
+from tests.support.made_pictures import picture
 from tests.support.service import World
 
 

@@ -32,7 +32,7 @@ from tests.support.data import (
     send,
     wait,
 )
-from tests.support.pictures import picture, whole_png
+from tests.support.made_pictures import picture, whole_png
 from tests.support.s3 import S3Server
 from tests.support.service import World
 

@@ -19,7 +19,7 @@ from tests.support.data import (
     problem,
     ready_version,
 )
-from tests.support.pictures import picture
+from tests.support.made_pictures import picture
 from tests.support.service import World
 
 

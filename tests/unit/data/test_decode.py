@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from himalia_hub.data.imports.workers import CRASHED, PictureWorkers, WorkerDied
-from tests.support.pictures import claimed_png, picture, whole_png
+from tests.support.made_pictures import claimed_png, picture, whole_png
 
 
 def check(*pictures: bytes | str) -> list[tuple[object, ...]]:
