@@ -19,6 +19,7 @@ from himalia_hub.backends.local import (
     logfile,
     proxy,
     sandbox,
+    seccomp,
 )
 from himalia_hub.backends.local.ending import signal_name, size
 from himalia_hub.backends.local.loop import Loop
@@ -428,6 +429,23 @@ def test_image_brings_its_base_interpreter(tmp_path: Path) -> None:
     (env / "bin" / "python").symlink_to(base / "bin" / "python3")
     (env / "pyvenv.cfg").write_text(f"home = {base}/bin\n")
     assert [bind.dest for bind in sandbox.image_binds(str(env))] == [str(env), str(base)]
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_every_jump_of_the_filter_lands_on_the_refusal(machine: str) -> None:
+    code = seccomp.program(machine)
+    instructions = [struct.unpack_from("HBBI", code, at) for at in range(0, len(code), 8)]
+    last = len(instructions) - 1
+    assert instructions[last] == (0x06, 0, 0, 0x00050001), "EPERM"
+    assert instructions[last - 1] == (0x06, 0, 0, 0x7FFF0000), "allow"
+    for index, (_, if_true, if_false, _) in enumerate(instructions):
+        assert all(index + 1 + jump == last for jump in (if_true, if_false) if jump)
+    compared = [value for kind, if_true, _, value in instructions if kind == 0x15 and if_true]
+    assert compared == sorted(set(compared)) and len(compared) >= 35
+
+
+def test_no_filter_is_guessed_for_an_unknown_machine() -> None:
+    assert seccomp.program("riscv64") == b""
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import os
 import resource
 import signal
 
-from himalia_hub.backends.local import addresses, cgroups, linux, netns
+from himalia_hub.backends.local import addresses, cgroups, linux, netns, seccomp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -249,6 +249,7 @@ class Start:
         self.data_bytes_max = data_bytes_max
         self.working_directory = working_directory
         self.stage = Stage(level == "full")
+        self._filter_fd = -1
         if level == "unsafe":
             self.program, self.arguments = command[0], command
             return
@@ -257,8 +258,10 @@ class Start:
             staged = self.stage.folder(folder, os.path.basename(folder))
             if bwrap.startswith(folder + "/"):
                 self.program = staged + bwrap[len(folder) :]
+        self._filter_fd = _filter_file()
         self.arguments = [
             "bwrap",
+            *(["--seccomp", str(self._filter_fd)] if self._filter_fd >= 0 else []),
             *bwrap_arguments(
                 binds,
                 stage=self.stage,
@@ -282,6 +285,8 @@ class Start:
                 os.write(error_write, f"{error}".encode()[:2000])
             os._exit(125)
         os.close(error_write)
+        if self._filter_fd >= 0:
+            os.close(self._filter_fd)
         with open(error_read, "rb") as pipe:
             problem = pipe.read().decode(errors="replace")
         return pid, problem
@@ -304,6 +309,8 @@ class Start:
             os.chdir(self.working_directory)
             os.execvpe(self.program, self.arguments, self.environment)
         os.set_inheritable(self.status_fd, True)
+        if self._filter_fd >= 0:
+            os.set_inheritable(self._filter_fd, True)
         os.execve(self.program, self.arguments, self.environment)
 
     def _limit(self) -> None:
@@ -328,6 +335,17 @@ class Start:
             os.setgroups([])
         os.setresgid(0, 0, 0)
         os.setresuid(0, 0, 0)
+
+
+def _filter_file() -> int:
+    """A descriptor from which bubblewrap reads the system call filter; -1 where there is none."""
+    instructions = seccomp.program()
+    if not instructions:
+        return -1
+    fd = os.memfd_create("filter")
+    os.write(fd, instructions)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 def execute_inside(
@@ -376,6 +394,7 @@ def execute_inside(
 def _run_inside(output: int, command: list[str], environment: dict[str, str], cwd: str) -> None:
     """Second fork: only children of a process that changed its pid namespace are in the new one."""
     linux.no_new_privileges()
+    linux.filter_system_calls(seccomp.program())
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
