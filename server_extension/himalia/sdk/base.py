@@ -85,8 +85,8 @@ class Resource:
 class Collection(Generic[T]):
     """All objects of one kind: ``client.datasets``. Iterating pages through all of them."""
 
-    def __init__(self, client: Client, path: str, kind: type[T]) -> None:
-        self._client, self._path, self._kind = client, path, kind
+    def __init__(self, client: Client, path: str, kind: type[T], *, paged: bool = True) -> None:
+        self._client, self._path, self._kind, self._paged = client, path, kind, paged
 
     def __iter__(self) -> Iterator[T]:
         return self.list()
@@ -105,7 +105,11 @@ class Collection(Generic[T]):
             limit: Stop after so many.
             filters: What the list of this kind can filter by, such as ``state="annotated"``.
         """
-        return self._client.pages(self._path, self._kind, limit, q=q, sort=sort, **filters)
+        if self._paged:
+            yield from self._client.pages(self._path, self._kind, limit, q=q, sort=sort, **filters)
+            return
+        whole = [decode(self._kind, raw, self._client) for raw in self._client.whole_list(self._path, **filters)]
+        yield from [item for item in whole if not q or q in item.name][:limit]
 
     def get(self, which: int | str) -> T:
         """One object by number or exact name.
@@ -113,11 +117,14 @@ class Collection(Generic[T]):
         Raises:
             NotFound: There is none that is yours to see.
         """
-        if isinstance(which, int) or str(which).isdecimal():
+        numbered = isinstance(which, int) or str(which).isdecimal()
+        if numbered and self._paged:
             return decode(self._kind, self._client.http.get(f"{self._path}/{int(which)}"), self._client)
-        for found in self.list(q=str(which)):
-            if found.name == which:
-                return self.get(found.id)
+        for found in self.list(q=None if numbered else str(which)):
+            if not numbered and found.name == which:
+                return self.get(found.id) if self._paged else found
+            if numbered and found.id == int(which):
+                return found
         raise NotFound(
             f"There is no {self._kind.__name__.lower()} called {which!r} that you may see.",
             hint=f"Names: {', '.join(item.name for item in self.list(limit=8)) or 'none yet'}.",
@@ -130,7 +137,8 @@ class Collection(Generic[T]):
         """A DataFrame of all objects, one row each."""
         import pandas as pd
 
-        return pd.json_normalize(list(self._client.raw_pages(self._path, None, **filters)))
+        raw = self._client.raw_pages if self._paged else self._client.whole_list
+        return pd.json_normalize(list(raw(self._path, **filters)))
 
 
 def wait_until(check: Callable[[], bool], *, timeout: float | None, what: str, poll: float = POLL_SECONDS) -> None:

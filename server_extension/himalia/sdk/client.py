@@ -52,7 +52,7 @@ class Client:
         self.notebooks = Collection(self, "/notebooks", compute.Notebook)
         self.workloads = Collection(self, "/workloads", compute.Workload)
         self.tasks = Collection(self, "/tasks", compute.Task)
-        self.specs = Collection(self, "/specs", compute.Spec)
+        self.specs = Collection(self, "/specs", compute.Spec, paged=False)
         self.bills = Collection(self, "/bills", money.Bill)
         self.ledger = Collection(self, "/ledger", money.Posting)
 
@@ -114,7 +114,11 @@ class Client:
         for raw in self.raw_pages(path, limit, **query):
             yield decode(kind, raw, self)
 
-    def raw_pages(self, path: str, limit: int | None, **query: Any) -> Iterator[dict[str, Any]]:
+    def whole_list(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        """A short list that is answered at once."""
+        return _items(self.http.get(path, **query))
+
+    def raw_pages(self, path: str, limit: int | None = None, **query: Any) -> Iterator[dict[str, Any]]:
         cursor: str | None = None
         seen = 0
         while True:

@@ -25,11 +25,11 @@ class Currency:
 
     def show(self, micros: int | None) -> str:
         """``¥12.40``; amounts below the smallest unit keep the digits that say something."""
-        value = amount(micros)
+        value, sign = abs(amount(micros)), "-" if (micros or 0) < 0 else ""
         step = Decimal(1).scaleb(-self.digits)
-        if value and abs(value) < step:
-            return f"{self.symbol}{value.normalize():f}"
-        return f"{self.symbol}{value.quantize(step):,}"
+        if value and value < step:
+            return f"{sign}{self.symbol}{value.normalize():f}"
+        return f"{sign}{self.symbol}{value.quantize(step):,}"
 
 
 @dataclass
