@@ -11,10 +11,10 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from himalia_hub.supervisor import objects
+from himalia.sdk.errors import HimaliaError
+from himalia_hub.supervisor import demo, objects
 from himalia_hub.supervisor.administration import Administration
 from himalia_hub.supervisor.console import ISOLATION_SENTENCES, Console
-from himalia_hub.supervisor.demo import write_pictures
 from himalia_hub.supervisor.errors import SupervisorError
 from himalia_hub.supervisor.options import DEFAULT_PORT, Options
 from himalia_hub.supervisor.part import NotReady, Part, PartPlan, PartState
@@ -126,25 +126,25 @@ class Supervisor:
         self.console.fact("programs", f"{layout.api_url}{HEALTH_PATH.removesuffix('/health')}")
         if not layout.options.loopback_only and layout.options.domain.endswith(".localhost"):
             self.console.fact("note", "other machines need a domain of yours: --domain and --api-host")
-        if layout.options.demo:
-            await self._announce_demo(administration)
         link = await asyncio.to_thread(administration.link)
         self.console.link("Sign in as the administrator with this link; it works once:", link)
+        if layout.options.demo:
+            await self._announce_demo(administration)
         self.console.fact("stop", "Ctrl-C ends all that was started; the next start continues")
 
     async def _announce_demo(self, administration: Administration) -> None:
         """The demo is an extra: without it the installation is as good, so a failure is a line."""
         layout = self.layout
         try:
-            pictures = await asyncio.to_thread(write_pictures, layout.environments_root, layout.state.root)
+            pictures = await asyncio.to_thread(demo.write_pictures, layout.environments_root, layout.state.root)
             self.console.fact("pictures", str(pictures))
-            body = {"pictures": str(pictures)}
-            demo = await asyncio.to_thread(administration.call, "POST", "admin/demo", body)
-        except SupervisorError as error:
-            self.console.bad("demo", error.message)
+            made = await asyncio.to_thread(demo.make_demo, administration)
+            said = await asyncio.to_thread(demo.import_pictures, layout.api_url, made["token"], pictures)
+        except (SupervisorError, HimaliaError) as error:
+            self.console.bad("demo", str(error))
             return
-        self.console.fact("demo", f"organisation {demo['tenant']}")
-        for user in demo["users"]:
+        self.console.fact("demo", f"organisation {made['tenant']}; data set {said}")
+        for user in made["users"]:
             if user.get("link_token"):
                 address = administration.link_address(user["link_token"])
                 self.console.link(f"Sign in as {user['name']} ({user['role']}) of the demo, once:", address)
