@@ -111,6 +111,8 @@ class LocalHarness:
 
     def close(self) -> None:
         for (workload, attempt), replicas in self.observe().items():
+            if all(item.exit_reason is not None for item in replicas):
+                continue
             self.run(self.backend.stop(workload, attempt, grace_seconds=0))
             self.wait_ended(workload, attempt, len(replicas))
             self.run(self.backend.delete(workload, attempt))
