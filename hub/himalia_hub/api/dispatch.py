@@ -465,7 +465,7 @@ class ApiHandler(web.RequestHandler):
             self.set_header("Content-Type", result.media_type)
             for name, value in result.headers.items():
                 self.set_header(name, value)
-            self.finish(result.data)
+            self.finish(result.data or None)
             return
         reply = result if isinstance(result, Reply) else Reply(body=result)
         for name, value in reply.headers.items():
