@@ -51,6 +51,10 @@ def check_plan(plan: WorkloadPlan) -> None:
             raise BackendError(f"environment variable {name!r} has a forbidden character", retryable=False)
 
 
+MOUNTABLE = "/usr/local/serving/"
+"""Where a served model and its script are looked for (SRV-2), although the rest of /usr is the machine's."""
+
+
 def _check_mounts(plan: WorkloadPlan) -> None:
     seen: set[str] = set()
     for mount in plan.mounts:
@@ -58,7 +62,8 @@ def _check_mounts(plan: WorkloadPlan) -> None:
         parts = path.split("/")
         if not path.startswith("/") or any(part in ("", ".", "..") for part in parts[1:]) or "\0" in path:
             raise BackendError(f"mount path {path!r} is not an absolute, plain path", retryable=False)
-        if any(path == taken or path.startswith(taken + "/") for taken in _RESERVED_PATHS):
+        inside = any(path == taken or path.startswith(taken + "/") for taken in _RESERVED_PATHS)
+        if inside and not path.startswith(MOUNTABLE):
             raise BackendError(f"mount path {path!r} is inside a folder of the system", retryable=False)
         if path in seen:
             raise BackendError(f"two mounts at {path!r}", retryable=False)

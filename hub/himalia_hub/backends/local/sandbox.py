@@ -191,10 +191,14 @@ def bwrap_arguments(
     arguments += ["--tmpfs", "/dev/shm"]
     for path in ("/sys/devices/system/cpu", "/sys/devices/system/node"):
         arguments += ["--ro-bind-try", path, path]
+    local = any(bind.dest.startswith("/usr/local/") for bind in binds)
+    if local:
+        arguments += _own_usr_local()
     made: set[str] = set()
     for bind in sorted(binds, key=lambda item: (item.dest.count("/"), item.dest)):
         for parent in _parents(bind.dest):
-            if parent not in made and not parent.startswith(("/usr", "/proc", "/dev", "/sys")):
+            system = parent.startswith(("/usr", "/proc", "/dev", "/sys"))
+            if parent not in made and (not system or parent.startswith("/usr/local/")):
                 arguments += ["--perms", "0755", "--dir", parent]
                 made.add(parent)
         made.add(bind.dest)
@@ -202,6 +206,7 @@ def bwrap_arguments(
         arguments += [option, stage.path(bind.source), bind.dest]
     # The root itself is a tmpfs: nobody writes there, what is to be written has a mount of its own.
     arguments += [
+        *(["--remount-ro", "/usr/local"] if local else []),
         "--remount-ro",
         "/dev",
         "--remount-ro",
@@ -211,6 +216,18 @@ def bwrap_arguments(
         "--json-status-fd",
         str(status_fd),
     ]
+    return arguments
+
+
+def _own_usr_local() -> list[str]:
+    """A ``/usr/local`` in which mounts can be made, with what the machine has there."""
+    arguments = ["--perms", "0755", "--tmpfs", "/usr/local"]
+    for name in sorted(os.listdir("/usr/local")):
+        path = f"/usr/local/{name}"
+        if os.path.islink(path):
+            arguments += ["--symlink", os.readlink(path), path]
+        elif name != "serving":
+            arguments += ["--ro-bind", path, path]
     return arguments
 
 

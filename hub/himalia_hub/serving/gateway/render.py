@@ -198,6 +198,7 @@ def _add(
 def text(made: Document) -> tuple[str, str]:
     """YAML, and the name of the mark whose presence at Traefik's API proves that it is live."""
     plain: dict[str, Any] = made.model_dump(exclude_none=True)
+    plain["http"] = {name: section for name, section in plain["http"].items() if section}  # it refuses empty ones
     mark = MARK + _short(yaml.safe_dump(plain, sort_keys=True), 16)
     plain["http"]["middlewares"][mark] = {"headers": {"customResponseHeaders": {"X-Himalia-Mark": "1"}}}
     return yaml.safe_dump(plain, sort_keys=False, default_flow_style=False), mark
