@@ -13,6 +13,7 @@ from pathlib import Path
 from himalia_hub.auth.authenticator import HimaliaAuthenticator
 from himalia_hub.config.pages import TEMPLATES, install_page_context
 from himalia_hub.config.platform_client import PlatformClient
+from himalia_hub.config.proxy import HimaliaTraefikProxy
 from himalia_hub.config.settings import HubSettings
 from himalia_spawner.local import HimaliaLocalSpawner
 
@@ -29,7 +30,8 @@ c.JupyterHub.hub_port = settings.hub_port
 c.JupyterHub.trusted_downstream_ips = ["127.0.0.1"]
 c.JupyterHub.default_url = "/hub/home"
 
-c.JupyterHub.proxy_class = "traefik_file"
+c.JupyterHub.proxy_class = HimaliaTraefikProxy
+c.HimaliaTraefikProxy.domain = settings.domain
 c.Proxy.should_start = False
 c.TraefikProxy.enable_setup_dynamic_config = False
 c.TraefikProxy.traefik_api_url = settings.traefik_api_url

@@ -50,6 +50,9 @@ def prepare(options: Options, state: StateDirectory, *, isolation: str, environm
     installation = state.settle(INNER_PORTS, port=port)
     layout = Layout(options, state, installation, isolation, environments)
     write_settings(layout)
+    # Hub and platform write their routes anew; a broken or outdated file would outlive its reason.
+    for name in ("hub.toml", "gateway.yml"):
+        state.path("traefik", "dyn", name).unlink(missing_ok=True)
     objects.format_once(program("juicefs"), state.root)
     return layout
 
