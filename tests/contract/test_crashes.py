@@ -18,7 +18,15 @@ from pathlib import Path
 import pytest
 
 from himalia_hub.backends.local import journal, records
-from himalia_hub.backends.protocol import BackendError, ExitReason, HomeMount, Port, ReplicaState, WorkloadPlan
+from himalia_hub.backends.protocol import (
+    BackendError,
+    ExitReason,
+    HomeMount,
+    Port,
+    ReplicaState,
+    Resources,
+    WorkloadPlan,
+)
 from tests.contract.harness import LocalHarness, alive, processes_below, until
 
 
@@ -210,6 +218,32 @@ def test_half_written_files_are_survived(harness: LocalHarness) -> None:
     assert any(item.workload == plan.workload for item in records.read_intervals(harness.root))
     harness.stop(plan, grace_seconds=0)
     harness.wait_end(plan)
+
+
+def test_what_was_planned_and_never_started_holds_nothing(make_harness: Callable[..., LocalHarness]) -> None:
+    """The platform died between planning and starting: its accelerator is free, and free again to it."""
+    harness = make_harness(accelerators={"nvidia.com/gpu": 1})
+    want = Resources(500, 64 << 20, accelerators={"nvidia.com/gpu": 1})
+    left = harness.shell("echo $CUDA_VISIBLE_DEVICES; sleep 60", resources=want)
+    harness.backend._store.create(left, [{"nvidia.com/gpu": [0]}])
+    harness.restart_platform()
+    assert harness.replica(left) is None, "so that the platform applies it again"
+    assert harness.node().occupied.accelerators == {}
+    other = harness.apply(harness.shell("sleep 60", resources=want))
+    harness.wait_running(other)
+    with pytest.raises(BackendError):
+        harness.apply(left)
+    harness.stop(other, grace_seconds=0)
+    harness.wait_end(other)
+    harness.apply(left)
+    harness.wait(left, lambda _seen: harness.output(left) == "0\n")
+    orphan = harness.shell("true")
+    harness.backend._store.create(orphan, [{}])
+    plan_file = harness.directory(orphan).parent / "plan.json"
+    os.utime(plan_file, (1, 1))
+    harness.restart_platform()
+    assert not plan_file.exists()
+    assert harness.replica(left) is not None
 
 
 def test_observing_many_is_cheap(make_harness: Callable[..., LocalHarness]) -> None:

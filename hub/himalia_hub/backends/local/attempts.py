@@ -20,6 +20,7 @@ from himalia_hub.backends.local.replica import ReplicaFiles
 from himalia_hub.backends.protocol import ExitReason, FolderMount, Resources, WorkloadPlan
 
 Key = tuple[str, int]
+_ORPHAN_SECONDS = 120
 
 
 @dataclass(slots=True)
@@ -112,6 +113,7 @@ class AttemptStore:
             "created_at": time.time(),
         }
         journal.write_atomically(str(directory / journal.PLAN), json.dumps(data).encode())
+        self._known.pop((plan.workload, plan.attempt), None)
         files = self.find(plan.workload, plan.attempt)
         assert files is not None
         return files
@@ -121,6 +123,14 @@ class AttemptStore:
         self._known.pop(files.key, None)
         with contextlib.suppress(OSError):  # other attempts of the workload are still there
             files.directory.parent.rmdir()
+
+    def remove_orphans(self) -> None:
+        """Remove what an earlier platform planned and no shim ever took, once no shim can any more."""
+        for files in self.all():
+            age = time.time() - (files.directory / journal.PLAN).stat().st_mtime
+            untaken = not any(replica.accepted() or replica.shim_pid() for replica in files.replicas)
+            if untaken and age > _ORPHAN_SECONDS:
+                self.remove(files)
 
     def record_end(self, files: AttemptFiles, reason: ExitReason, message: str, step: str = "") -> None:
         """End replicas that no shim ever took, so that they are observed as ended and never started."""

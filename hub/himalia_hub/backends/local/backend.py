@@ -84,6 +84,7 @@ class LocalBackend:
         self._locks: dict[Key, asyncio.Lock] = {}
         self._assigning = asyncio.Lock()
         self._preparing: dict[Key, _Preparation] = {}
+        self._starting: set[Key] = set()
 
     async def start(self) -> Isolation:
         """Find the level of isolation and take over what already runs here.
@@ -103,6 +104,7 @@ class LocalBackend:
         assert found.level is not None
         (self.root / "homes").mkdir(exist_ok=True, mode=0o700)
         self._store = AttemptStore(self.root / "attempts", self.options.node_name)
+        self._store.remove_orphans()
         self._cache = NodeCache(self.root / "cache", bytes_max=self.options.cache_bytes_max)
         self._uids = None
         if found.level == "full":
@@ -146,7 +148,9 @@ class LocalBackend:
             files = await self._call(self._store.find, *key)
             if files is not None and await self._call(_all_accepted, files):
                 return
-            if files is None:
+            if files is None or (key not in self._starting and not await self._call(files.accepted)):
+                # Also one that an earlier platform planned and never started: its accelerators may
+                # have been given to somebody else since.
                 files = await self._create(plan)
             missing = [m for m in plan.mounts if isinstance(m, FolderMount)]
             if all(self._cache.find(plan.tenant, mount.manifest) for mount in missing):
@@ -167,11 +171,17 @@ class LocalBackend:
         async with self._assigning:
             taken = await self._call(self._taken_accelerators)
             given = accelerators.assign(self.options.accelerators, taken, plan)
-            return await self._call(self._store.create, plan, given)
+            files = await self._call(self._store.create, plan, given)
+            self._starting.add(files.key)
+            return files
+
+    def _counts(self, files: AttemptFiles) -> bool:
+        """Whether an attempt holds what it was given: it exists for ever, or is being started here."""
+        return files.key in self._starting or files.accepted()
 
     def _taken_accelerators(self) -> dict[str, set[int]]:
         taken: dict[str, set[int]] = {}
-        for files in self._store.all():
+        for files in filter(self._counts, self._store.all()):
             for replica, given in zip(files.replicas, files.accelerators, strict=True):
                 if not replica.ended():
                     for resource, indices in given.items():
@@ -220,6 +230,7 @@ class LocalBackend:
                     if not files.replicas[index].accepted()
                 )
             )
+            self._starting.discard(files.key)
         except (LaunchError, OSError, LookupError) as error:
             raise BackendError(f"the shim could not be started: {error}", retryable=True) from error
 
@@ -266,6 +277,7 @@ class LocalBackend:
         self._locks.pop(key, None)
 
     def _forget(self, files: AttemptFiles) -> None:
+        self._starting.discard(files.key)
         for replica in files.replicas:
             status = replica.status()
             if status is not None and not remove_groups(status["cgroups"], seconds=5.0):
@@ -354,7 +366,7 @@ class LocalBackend:
 
     def _occupied(self) -> Resources:
         total = Resources(0, 0)
-        for files in self._store.all():
+        for files in filter(self._counts, self._store.all()):
             for replica in files.replicas:
                 if not replica.ended():
                     total = _sum(total, files.resources)
