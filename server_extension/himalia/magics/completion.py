@@ -27,22 +27,26 @@ def install(shell: Any) -> None:
 
 def complete(_shell: Any, event: Any) -> list[str]:
     """Candidates for the word under the cursor."""
-    words = event.line.lstrip().lstrip("%").split()
+    line = event.text_until_cursor
+    words = line.lstrip().lstrip("%").split()
     if not words:
         return []
-    magic, word = words[0], event.symbol
-    before = words[1:] if event.line.endswith(" ") else words[1:-1]
+    magic = words[0]
+    before = words[1:] if line[-1:].isspace() else words[1:-1]
+    word = "" if line[-1:].isspace() else words[-1]
     if magic == "himalia":
         from himalia.sdk.overview import VIEWS
 
         found = list(VIEWS) if not before else []
     elif before and before[-1] in VALUES:
         found = names(VALUES[before[-1]])
-    elif magic in FIRST and not before:
+    elif magic in FIRST and not before and not word.startswith("-"):
         found = names(FIRST[magic])
     else:
         found = list(OPTIONS.get(magic, ()))
-    return [name for name in found if name.startswith(word)]
+    # IPython replaces the symbol only, which leaves out the dashes of an option.
+    ahead = len(word) - len(event.symbol) if word.endswith(event.symbol) else 0
+    return [name[ahead:] for name in found if name.startswith(word)]
 
 
 def names(kind: str) -> list[str]:
