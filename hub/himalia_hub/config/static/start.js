@@ -249,7 +249,7 @@
   // One notebook: what it is, what it does, and while it starts its steps.
   function notebookCard(item) {
     const card = el('section', { class: 'card', 'aria-label': item.name, 'data-notebook': item.server_name, 'data-phase': item.phase });
-    const facts = [item.spec?.name, item.environment, item.price_per_hour_micros ? `${money(item.price_per_hour_micros, 2)}${t('start.per_hour')}` : null,
+    const facts = [item.spec?.name, environmentTitle(item.environment), item.price_per_hour_micros ? `${money(item.price_per_hour_micros, 2)}${t('start.per_hour')}` : null,
       item.cost_micros ? t('nb.so_far', { cost: money(item.cost_micros, 2) }) : null,
       item.queue_position ? t('nb.queue', { position: item.queue_position }) : null].filter(Boolean).join(' · ');
     card.append(el('h2', {}, phasePill(item), item.name, el('span', { class: 'muted ell' }, facts), el('span', { class: 'grow' }),
@@ -308,9 +308,13 @@
       el('span', { class: 'grow' }), el('span', {}, t('nb.steps_done', { done, total: STEPS.length })))];
   }
 
+  // A notebook names the exact environment it was made for; people know it by its title.
+  const environmentTitle = reference =>
+    page.environments.find(entry => reference === entry.name || reference?.replace(/-[0-9a-f]{12}$/, '') === entry.name)?.title ?? reference;
+
   function stepDetail(item, name, step) {
-    // The platform names an environment by its folder; its name is enough here.
-    if (step?.detail) return step.detail.split('/').pop();
+    if (name === 'image') return environmentTitle(item.environment);
+    if (step?.detail) return step.detail;
     if (name === 'admitted' && item.spec?.resources) return t('detail.admitted', { uses: uses(item.spec.resources), name: item.name });
     return texts[`detail.${name}`] ?? '';
   }
@@ -377,6 +381,7 @@
       if (error.problem?.field) byId(error.problem.field)?.focus();
     } finally {
       busy = false;
+      drawForm();
     }
     await refresh();
   }
