@@ -31,6 +31,11 @@ _WHERE = {
     "errors": "himalia.sdk",
 }
 
+_COLLECTIONS = frozenset(
+    "algorithms bills datasets jobs label_groups models notebooks runs services specs tasks workloads".split()
+)
+"""``himalia.models`` is ``himalia.connect().models``: the collections of this process's client."""
+
 __all__ = [
     "AsyncClient",
     "Client",
@@ -46,6 +51,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _COLLECTIONS:
+        return getattr(import_module("himalia.sdk.client").connect(), name)
     module = _WHERE.get(name)
     if module is None:
         raise AttributeError(f"module 'himalia' has no attribute {name!r}")
@@ -55,7 +62,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *globals()})
+    return sorted({*__all__, *_COLLECTIONS, *globals()})
 
 
 def load_ipython_extension(shell: InteractiveShell) -> None:

@@ -57,8 +57,8 @@ function ModelPage({ model }: { model: Model }): JSX.Element {
             <AsCode
               forms={{
                 magic: `%deploy ${model.name}@${chosen?.version ?? 'V0001'} --name ${model.name}`,
-                python: `import himalia\nmodel = himalia.models.get("${model.name}")\nmodel.versions()`,
-                cli: `himalia models get ${model.name}`,
+                python: `import himalia\nmodel = himalia.models.get("${model.name}")\nlist(model.all_versions())`,
+                cli: `himalia models versions ${model.name}`,
                 http: `GET /services/himalia/api/v1/models/${model.id}/versions`
               }}
             />

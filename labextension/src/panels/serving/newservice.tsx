@@ -116,8 +116,8 @@ export default function NewServicePanel({ args }: PanelProps): JSX.Element {
         <AsCode
           forms={{
             magic: `%deploy ${model?.name ?? 'model'}@${drafts[0]?.version ?? 'V0001'} --name ${name || 'my-service'}`,
-            python: `import himalia\nservice = himalia.services.deploy("${name || 'my-service'}", model="${model?.name ?? ''}@${drafts[0]?.version ?? ''}", spec="${spec?.name ?? ''}")\nservice.wait()`,
-            cli: `himalia services deploy ${name || 'my-service'} --model ${model?.name ?? ''}@${drafts[0]?.version ?? ''} --spec "${spec?.name ?? ''}"`,
+            python: `import himalia\nservice = himalia.services.deploy("${model?.name ?? ''}@${drafts[0]?.version ?? ''}", name="${name || 'my-service'}", spec="${spec?.name ?? ''}")`,
+            cli: `himalia services deploy ${model?.name ?? ''}@${drafts[0]?.version ?? ''} --name ${name || 'my-service'} --spec "${spec?.name ?? ''}"`,
             http: `POST /services/himalia/api/v1/inference-services\nContent-Type: application/json\n\n${JSON.stringify(body, null, 2)}`
           }}
         />

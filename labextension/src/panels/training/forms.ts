@@ -12,20 +12,19 @@ export function jobForms(body: JobBody, algorithm: string, dataset: string, spec
   return {
     python: [
       'import himalia',
-      `run = himalia.jobs.submit(`,
-      `    ${py(body.name)}, algorithm=${py(algorithm)},`,
-      `    dataset="${dataset}@${body.dataset.version}", spec=${py(spec)},`,
-      `    parameters={${dict}},`,
+      `run = himalia.jobs.create(`,
+      `    ${py(body.name)}, "${dataset}@${body.dataset.version}", algorithm=${py(algorithm)},`,
+      `    spec=${py(spec)}, parameters={${dict}},`,
       ')',
       'run.wait()'
     ].join('\n'),
-    cli: `himalia jobs submit ${body.name} --algorithm ${algorithm} --dataset ${dataset}@${body.dataset.version} --spec "${spec}" ${flags}`,
+    cli: `himalia jobs create ${body.name} --dataset ${dataset}@${body.dataset.version} --algorithm ${algorithm} --spec "${spec}" ${flags}`,
     http: ['POST /services/himalia/api/v1/jobs', 'Content-Type: application/json', '', JSON.stringify(body, null, 2)].join('\n')
   };
 }
 
 export const runForms = (id: number): CodeForms => ({
   python: `import himalia\nrun = himalia.runs.get(${id})\nrun.wait()\nrun.metrics()`,
-  cli: `himalia runs log ${id} -f`,
+  cli: `himalia runs log ${id} --follow`,
   http: `GET /services/himalia/api/v1/runs/${id}`
 });
