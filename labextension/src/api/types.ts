@@ -431,6 +431,7 @@ export interface Operation {
   item: number;
   op: OperationKind;
   labels?: number[];
+  base?: number[];
   at: Moment;
 }
 

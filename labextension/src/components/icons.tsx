@@ -97,7 +97,7 @@ export function labIcon(name: IconName): LabIcon {
   let icon = made.get(name);
   if (!icon) {
     const svgstr =
-      '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 16 16"><g class="jp-icon-stroke hm-labicon" fill="none" ' +
+      '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 16 16"><g class="jp-icon3" style="fill:none" ' +
       'stroke="#616161" stroke-width="1.35" stroke-linecap="round" stroke-linejoin="round">' +
       `${PATHS[name]}</g></svg>`;
     icon = new LabIcon({ name: `himalia:${name}`, svgstr });

@@ -24,9 +24,12 @@ export function nextKey(present: readonly { key: string | null }[]): string | nu
 /** Names, one a line or separated by commas (also the Chinese one), each once. */
 export function labelsFromText(text: string): LabelDraft[] {
   const names = [...new Set(text.split(/[\n,，;；]/).map(name => name.trim()).filter(Boolean))];
+  // A label that is one character is its own key: digits are labelled by typing them.
+  const own = names.filter(name => KEYS.includes(name) && name.length === 1).map(key => ({ key }));
   const labels: LabelDraft[] = [];
   for (const name of names) {
-    labels.push({ name, colour: nextColour(labels), key: nextKey(labels) });
+    const key = own.some(one => one.key === name) ? name : nextKey([...labels, ...own]);
+    labels.push({ name, colour: nextColour(labels), key });
   }
   return labels;
 }

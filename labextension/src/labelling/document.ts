@@ -32,6 +32,8 @@ export interface Wish {
   item: number;
   op: OperationKind;
   labels?: number[];
+  /** The labels the person saw: what a colleague added meanwhile stays. */
+  base?: number[];
 }
 
 export type LabelAction =
@@ -81,7 +83,9 @@ export function toggleLabel(marking: Marking, label: number, many: boolean): Mar
     : has
       ? []
       : [label];
-  return { labels, state: 'unfinished' };
+  // A confirmed picture stays confirmed when its label is corrected; only one without a label is open again.
+  const open = marking.state === 'none' ? 'none' : 'unfinished';
+  return { labels, state: labels.length ? (marking.state === 'confirmed' ? 'confirmed' : 'unfinished') : open };
 }
 
 export const isOpen = (state: ItemState): boolean => state === 'none' || state === 'unfinished' || state === 'automatic';
@@ -101,11 +105,11 @@ export function operations(change: Change): Wish[] {
   const wishes: Wish[] = [];
   const labelsDiffer = !sameMarking({ ...before, state: after.state }, after);
   if (labelsDiffer || before.state === 'nothing_to_label') {
-    wishes.push({ item, op: 'set_labels', labels: [...after.labels] });
+    wishes.push({ item, op: 'set_labels', labels: [...after.labels], base: [...before.labels] });
   }
   if (after.state === 'confirmed') {
     wishes.push({ item, op: 'confirm' });
-  } else if (before.state === 'confirmed' || before.state === 'nothing_to_label') {
+  } else if (before.state !== 'unfinished') {
     wishes.push({ item, op: 'reopen' });
   }
   return wishes;

@@ -97,7 +97,14 @@ export class Outbox {
         return;
       }
       const batch = this.queue.filter(operation => operation.client === first.client).slice(0, BATCH);
-      const plain = batch.map(({ seq, item, op, labels, at }) => ({ seq, item, op, ...(labels && { labels }), at }));
+      const plain = batch.map(({ seq, item, op, labels, base, at }) => ({
+        seq,
+        item,
+        op,
+        ...(labels && { labels }),
+        ...(base && { base }),
+        at
+      }));
       let answer: OperationAnswer;
       try {
         answer = await this.parts.send(first.client, plain);

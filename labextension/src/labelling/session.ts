@@ -33,7 +33,10 @@ export function replay(waiting: readonly StoredOperation[]): Map<number, Marking
     const before = touched.get(operation.item) ?? { labels: [], state: 'unfinished' as const };
     switch (operation.op) {
       case 'set_labels':
-        touched.set(operation.item, { labels: operation.labels ?? [], state: 'unfinished' });
+        touched.set(operation.item, {
+          labels: operation.labels ?? [],
+          state: before.state === 'confirmed' ? 'confirmed' : 'unfinished'
+        });
         break;
       case 'clear':
         touched.set(operation.item, { labels: [], state: 'none' });

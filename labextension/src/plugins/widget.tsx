@@ -68,7 +68,8 @@ export class PanelWidget extends ReactWidget {
         this.changed();
         this.update();
       },
-      close: () => this.close()
+      // The main area widget around this one is what the shell knows.
+      close: () => (this.parent ?? this).close()
     };
     return (
       <Suspense fallback={<div className="hm-wait" role="status" aria-label={t('list.loading')} />}>

@@ -24,7 +24,8 @@ function uploadsOf(frame: Frame): Uploads {
         client.json('POST', `/imports/${id}/archive`, {
           raw,
           signal,
-          headers: { 'Content-Type': 'application/octet-stream', 'Himalia-File-Name': encodeURIComponent(raw.name) }
+          query: { name: raw.name },
+          headers: { 'Content-Type': 'application/octet-stream' }
         }),
       finish: async id => {
         await client.post(`/imports/${id}/finish`);

@@ -39,7 +39,7 @@ export default function DatasetPanel({ args }: PanelProps): JSX.Element {
 function Page({ dataset }: { dataset: Dataset }): JSX.Element {
   const { open } = useFrame();
   const tab = useTab();
-  const importing = useImporting(dataset.id);
+  const importing = useImporting(dataset);
   const upload = useUpload(dataset.id);
   const cancel = useCancelTask();
   const update = useUpdateDataset();

@@ -1,6 +1,6 @@
 /** Bringing files into a dataset: buttons, drop anywhere on the page, progress, result, what was left out. */
 import { useRef, useState, type DragEvent, type JSX, type ReactNode } from 'react';
-import type { FileResult, RefusedFile } from '../../api/types';
+import type { Dataset, FileResult, LabelGroup, RefusedFile } from '../../api/types';
 import { Button, Meter } from '../../components/basics';
 import { Dialog } from '../../components/dialog';
 import { ErrorLine } from '../../components/feedback';
@@ -18,7 +18,9 @@ import {
   type ChosenFile,
   type UploadState
 } from '../../domain/uploads';
+import { nextColour, nextKey, type LabelDraft } from '../../domain/labels';
 import { t } from '../../i18n';
+import { useChange } from '../../queries/common';
 import { useRefused } from '../../queries/data';
 import { useUpload, useUploads } from '../../queries/uploads';
 
@@ -31,11 +33,32 @@ export interface Importing {
   question: ReactNode;
 }
 
-export function useImporting(dataset: number): Importing {
+/** Labels the folders name that the group does not have yet. */
+export function missingLabels(files: readonly ChosenFile[], labels: readonly { name: string }[]): string[] {
+  const folders = files.map(one => one.path.split('/').at(-2)).filter(folder => folder !== undefined);
+  const known = new Set(labels.map(label => label.name));
+  return [...new Set(folders)].filter(folder => !known.has(folder));
+}
+
+export function useImporting(dataset: Dataset): Importing {
   const uploads = useUploads();
+  const addLabels = useChange<string[], unknown>(['label_group', 'dataset'], async (client, names) => {
+    const group = await client.get<LabelGroup>(`/label-groups/${dataset.label_group.id}`);
+    const labels: LabelDraft[] = [...group.labels];
+    for (const name of names) {
+      labels.push({ name, colour: nextColour(labels), key: nextKey(labels) });
+    }
+    return client.patch(`/label-groups/${group.id}`, { labels }, group.version);
+  });
   const [asked, setAsked] = useState<ChosenFile[] | null>(null);
   const [fromFolders, setFromFolders] = useState(true);
-  const start = (files: ChosenFile[], labels: boolean) => void uploads.start(dataset, files, labels);
+  const start = async (files: ChosenFile[], labels: boolean) => {
+    const missing = labels ? missingLabels(files, dataset.label_group.labels) : [];
+    if (missing.length) {
+      await addLabels.mutateAsync(missing);
+    }
+    await uploads.start(dataset.id, files, labels);
+  };
   const folders = new Set((asked ?? []).map(one => one.path.split('/').slice(0, -1).join('/')).filter(Boolean));
   return {
     take: all => {
@@ -44,7 +67,7 @@ export function useImporting(dataset: number): Importing {
       if (nested) {
         setAsked(files);
       } else if (files.length) {
-        start(files, false);
+        void start(files, false);
       }
     },
     question: asked && (
@@ -53,7 +76,7 @@ export function useImporting(dataset: number): Importing {
         accept={t('import.ask.start')}
         onClose={() => setAsked(null)}
         onAccept={() => {
-          start(asked, fromFolders);
+          void start(asked, fromFolders).catch(() => undefined);
           setAsked(null);
         }}
       >
@@ -67,7 +90,7 @@ export function useImporting(dataset: number): Importing {
         )}
         <CheckField
           label={t('import.ask.labels')}
-          hint={t('import.ask.labelsHint')}
+          hint={t(folders.size ? 'import.ask.labelsHint' : 'import.ask.archiveHint')}
           checked={fromFolders}
           onChange={setFromFolders}
         />

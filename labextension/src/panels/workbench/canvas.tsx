@@ -17,6 +17,7 @@ import { Button } from '../../components/basics';
 import { Icon } from '../../components/icons';
 import { formatPercent } from '../../domain/format';
 import { t } from '../../i18n';
+import { useConnection } from '../../queries/account';
 
 export interface CanvasHandle {
   zoom: (factor: number) => void;
@@ -63,6 +64,14 @@ export const PictureCanvas = forwardRef<CanvasHandle, CanvasProps>(function Pict
   const holder = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   const { image, failed, url: loadedUrl, retry } = usePicture(url);
+  const connection = useConnection();
+  useEffect(() => {
+    if (failed && connection === 'connected') {
+      retry();
+    }
+    // Once for each time the connection comes back.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [connection]);
   const [room, setRoom] = useState<Size>({ width: 0, height: 0 });
   const [turns, setTurns] = useState<QuarterTurns>(0);
   // Null means fitted: it stays fitted when the window changes.
@@ -90,7 +99,12 @@ export const PictureCanvas = forwardRef<CanvasHandle, CanvasProps>(function Pict
   useEffect(() => {
     const element = canvas.current;
     const context = element?.getContext('2d');
-    if (!element || !context || !image || !shown) {
+    if (!element || !context) {
+      return;
+    }
+    if (!image || !shown) {
+      context.setTransform(1, 0, 0, 1, 0, 0);
+      context.clearRect(0, 0, element.width, element.height);
       return;
     }
     const density = window.devicePixelRatio || 1;

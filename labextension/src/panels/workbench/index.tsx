@@ -9,7 +9,7 @@ import type { Dataset } from '../../api/types';
 import { NORMAL_LIGHT } from '../../canvas/render';
 import { Empty, ErrorView, SkeletonPage, toast } from '../../components/feedback';
 import { useFrame, useTab, useTitle } from '../../frame';
-import { t } from '../../i18n';
+import { t, tValue } from '../../i18n';
 import { useDataset, useStatistics } from '../../queries/data';
 import { Button } from '../../components/basics';
 import type { PanelProps } from '../registry';
@@ -46,6 +46,7 @@ export default function WorkbenchPanel({ args }: PanelProps): JSX.Element {
 }
 
 const READ_MS = 6_000;
+const AHEAD = 3;
 
 function Workbench({ dataset }: { dataset: Dataset }): JSX.Element {
   const { client } = useFrame();
@@ -77,7 +78,7 @@ function Workbench({ dataset }: { dataset: Dataset }): JSX.Element {
   useEffect(() => {
     const last = parked.at(-1);
     if (last) {
-      toast(t('workbench.parked', { count: parkedCount, reason: last.reason ?? last.outcome }));
+      toast(t('workbench.parked', { count: parkedCount, reason: tValue('parked', last.reason ?? last.outcome) }));
     }
     // One note for each growth of the list.
     // eslint-disable-next-line react-hooks/exhaustive-deps
@@ -100,6 +101,16 @@ function Workbench({ dataset }: { dataset: Dataset }): JSX.Element {
       action.perform();
     }
   };
+
+  // The pictures that come next are fetched ahead: going on is immediate, also over a slow line.
+  const ahead = bench.items.slice(bench.at + 1, bench.at + 1 + AHEAD).map(item => item.id);
+  const aheadKey = ahead.join();
+  useEffect(() => {
+    for (const item of ahead) {
+      new Image().src = client.url(`/datasets/${dataset.id}/items/${item}/image`);
+    }
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [aheadKey]);
 
   const counts = statistics.data?.by_state;
   const openCount = counts
