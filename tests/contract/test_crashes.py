@@ -317,3 +317,37 @@ def _mentions(text: str) -> list[int]:
                 if text.encode() in words:
                     found.append(int(name))
     return found
+
+
+def test_a_full_disk_delays_the_end_and_loses_nothing(make_harness: Callable[..., LocalHarness]) -> None:
+    """REL-8: the work ends while nothing can be written; once there is room its true end is told."""
+    if os.geteuid() != 0:
+        pytest.skip("a small file system of its own needs root; the code is the same without")
+    harness = make_harness()
+    harness.run(harness.backend.close())
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(harness.root)], check=True)
+    try:
+        harness.backend = harness._open()
+        plan = harness.apply(harness.shell("sleep 1.5; exit 7"))
+        harness.wait_running(plan)
+        shim = harness.shim_pid(plan)
+        filler = harness.root / "filler"
+        with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        errors = harness.directory(plan) / "errors"
+        until(lambda: not processes_below(shim), "it did not end")
+        time.sleep(0.3)
+        seen = harness.replica(plan)
+        assert seen is not None and seen.exit_reason is None and alive(shim)
+        filler.unlink()
+        seen = harness.wait_end(plan)
+        assert (seen.exit_reason, seen.exit_code) == (ExitReason.EXIT_CODE, 7)
+        assert seen.started_at is not None and seen.ended_at is not None
+        assert 1.4 < (seen.ended_at - seen.started_at).total_seconds() < 4, "when it ended, not when it could be told"
+        events = [line["event"] for line in journal.read_journal(str(harness.directory(plan)))]
+        assert events.count("exit") == 1
+        assert errors.exists()
+        harness.delete(plan)
+    finally:
+        until(lambda: subprocess.run(["umount", str(harness.root)]).returncode == 0, "still mounted")

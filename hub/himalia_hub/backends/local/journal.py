@@ -15,6 +15,7 @@ of the machine's clock changes no duration.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -63,12 +64,18 @@ def write_atomically(path: str, data: bytes, *, sync: bool = False, mode: int = 
     temporary = f"{path}.{os.getpid()}.new"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
-        os.write(fd, data)
+        write_whole(fd, data)
         if sync:
             os.fsync(fd)
     finally:
         os.close(fd)
     os.rename(temporary, path)
+
+
+def write_whole(fd: int, data: bytes) -> None:
+    """All of it or ``OSError``: a disk that fills up takes a part and says nothing."""
+    if os.write(fd, data) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def take_lock(directory: str) -> int | None:
@@ -108,12 +115,27 @@ class Journal:
             os.path.join(directory, JOURNAL), os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600
         )
         self._clock = clock
+        self._cut = False
 
     def append(self, event: str, *, sync: bool = False, **facts: Any) -> None:
+        """Write a line down, for good when ``sync``.
+
+        Raises:
+            OSError: A line that must not be missing (``sync``) could not be written. Others are
+                left out on a full disk: the work matters more.
+        """
         line = {"event": event, "t": round(self._clock.now(), 6), "b": round(boottime(), 6), **facts}
-        os.write(self._fd, json.dumps(line, separators=(",", ":")).encode() + b"\n")
-        if sync:
-            os.fsync(self._fd)
+        # A line cut short by a full disk is closed, so that the next one stands by itself.
+        cut = b"\n" if self._cut else b""
+        self._cut = True
+        try:
+            write_whole(self._fd, cut + json.dumps(line, separators=(",", ":")).encode() + b"\n")
+            self._cut = False
+            if sync:
+                os.fsync(self._fd)
+        except OSError:
+            if sync:
+                raise
 
 
 def read_journal(directory: str) -> list[dict[str, Any]]:

@@ -5,10 +5,12 @@ Standard library only: shims load this. Callbacks must not block.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import os
 import select
 import time
+from collections import deque
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 IN = select.EPOLLIN
 OUT = select.EPOLLOUT
 BROKEN = select.EPOLLHUP | select.EPOLLERR
+
+
+def complain(text: str) -> None:
+    """A line to the shim's own error file, if there is room for it."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"himalia shim: {text}\n".encode())
 
 
 class Timer:
@@ -42,7 +50,7 @@ class Loop:
         self._timers: list[Timer] = []
         self._order = 0
         self._running = False
-        self._posted: list[Callable[[], None]] = []
+        self._posted: deque[Callable[[], None]] = deque()
         self._wake = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.watch(self._wake, IN, self._drain)
 
@@ -77,9 +85,8 @@ class Loop:
 
     def _drain(self, _events: int) -> None:
         os.eventfd_read(self._wake)
-        posted, self._posted = self._posted, []
-        for callback in posted:
-            callback()
+        while self._posted:
+            self._call(self._posted.popleft())
 
     def run(self) -> None:
         self._running = True
@@ -109,7 +116,7 @@ class Loop:
             while trace is not None and trace.tb_next is not None:
                 trace = trace.tb_next
             place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-            os.write(2, f"himalia shim: {type(error).__name__}: {error} at {place}\n".encode())
+            complain(f"{type(error).__name__}: {error} at {place}")
 
     def stop(self) -> None:
         self._running = False

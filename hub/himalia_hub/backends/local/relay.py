@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _CHUNK = 65536
 _CONNECT_SECONDS = 10.0
 _CONNECTIONS = 4096
+_SOCKETS_PAUSE = 0.5
 
 
 class Connections:
@@ -219,15 +220,20 @@ class InnerSockets:
 
         def arrived(_events: int) -> None:
             self._loop.forget(channel.fileno())
-            self._space.spare.extend(netns.receive_sockets(channel))
+            made = netns.receive_sockets(channel)
+            self._space.spare.extend(made)
             channel.close()
             os.waitpid(pid, 0)
-            self._asked = False
-            waiting, self._waiting = self._waiting, []
-            for use in waiting:
-                self.take(use)
+            # None came when the machine is out of processes or descriptors: not at once again.
+            self._loop.later(0.0 if made else _SOCKETS_PAUSE, self._serve_waiting)
 
         self._loop.watch(channel.fileno(), IN, arrived)
+
+    def _serve_waiting(self) -> None:
+        self._asked = False
+        waiting, self._waiting = self._waiting, []
+        for use in waiting:
+            self.take(use)
 
 
 def offer(loop: Loop, listener: socket.socket, count: Connections, targets: Targets, name: str) -> None:

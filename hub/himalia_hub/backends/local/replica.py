@@ -42,6 +42,7 @@ class ReplicaFiles:
         self._seen: tuple[int, int] | None = None
         self._status: dict[str, Any] = {}
         self._final: ObservedReplica | None = None
+        self._unwritten = False
 
     def status(self) -> dict[str, Any] | None:
         """The newest status, ``None`` before the shim accepted the attempt."""
@@ -84,7 +85,7 @@ class ReplicaFiles:
                 status = self._write_lost(status)
         beat = journal.read_heartbeat(str(self.directory))
         replica = _observed(self.index, self._node, status, beat)
-        if status["phase"] == "exited":
+        if status["phase"] == "exited" and not self._unwritten:
             self._final = replica
         return replica
 
@@ -102,7 +103,12 @@ class ReplicaFiles:
             "message": _LOST,
             "ended_at": ended,
         }
-        self.write_end(status, facts)
+        try:
+            self.write_end(status, facts)
+        except OSError:  # the disk is full: the end is known, and written down at a later look
+            self._unwritten = True
+            return {**status, "phase": "exited", "ready": False, "exit": facts}
+        self._unwritten = False
         return self._status
 
     def write_end(self, status: dict[str, Any], facts: dict[str, Any]) -> None:

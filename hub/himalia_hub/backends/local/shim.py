@@ -19,7 +19,7 @@ from himalia_hub.backends.local import addresses, cgroups, journal, netns, proxy
 from himalia_hub.backends.local.control import ControlServer
 from himalia_hub.backends.local.ending import Ending, judge, size
 from himalia_hub.backends.local.logfile import LogWriter
-from himalia_hub.backends.local.loop import IN, Loop
+from himalia_hub.backends.local.loop import IN, Loop, complain
 from himalia_hub.backends.local.meter import DiskWatch, Meter
 from himalia_hub.backends.local.probe import Probe
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _TICK = 1.0
 _FINE_TICK = 0.2
+_RETRY_SECONDS = 0.5
 _SAMPLE_EVERY = 60
 _DRAIN_SECONDS = 2.0
 _CATCH_SECONDS = 0.03
@@ -59,7 +60,9 @@ class Shim:
         self._log_open = True
         self._probe: Probe | None = None
         self._ticks = 0
+        self._unpublished = False
         self.finished = False
+        self._end_written = False
         self.ended_at = 0.0
         self._beat_fd = os.open(
             os.path.join(directory, journal.HEARTBEAT), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600
@@ -79,8 +82,11 @@ class Shim:
     # --- what happened, for others ------------------------------------------------------------
 
     def publish(self, *, sync: bool = False) -> None:
+        """Replace the status; on a full disk it is tried again with the next heartbeat."""
         path = os.path.join(self.directory, journal.STATUS)
+        self._unpublished = True
         journal.write_atomically(path, json.dumps(self.status).encode(), sync=sync)
+        self._unpublished = False
 
     def step(self, name: str, state: str, detail: str = "") -> None:
         now = self.clock.now()
@@ -97,7 +103,8 @@ class Shim:
 
     def beat(self) -> journal.Heartbeat:
         beat = self.meter.sample(self.clock.now(), self.disk.used)
-        os.pwrite(self._beat_fd, beat.pack(), 0)
+        with contextlib.suppress(OSError):  # some file systems need room even to overwrite
+            os.pwrite(self._beat_fd, beat.pack(), 0)
         return beat
 
     # --- start --------------------------------------------------------------------------------
@@ -358,6 +365,8 @@ class Shim:
         self.loop.later(_TICK, self._tick)
         self._ticks += 1
         beat = self.beat()
+        if self._unpublished:
+            self.publish()
         if self._ticks % _SAMPLE_EVERY == 0:
             self.journal.append(
                 "usage",
@@ -496,7 +505,7 @@ class Shim:
     def _finish(self, ending: Ending) -> None:
         beat = self.beat()
         if not self.group.kill_and_remove():
-            os.write(2, b"himalia shim: the control group could not be removed\n")
+            complain("the control group could not be removed")
         if self.status["started_at"] is not None and self.wait_status is None:
             self.ended_at = self.clock.now()
         ended_at = self.ended_at if self.status["started_at"] is not None else self.clock.now()
@@ -508,16 +517,26 @@ class Shim:
             "message": ending.message,
             "ended_at": ended_at,
         }
-        self.journal.append(
-            "exit",
-            sync=True,
+        line = {
             **facts,
-            cpu_seconds=round(beat.cpu_seconds, 3),
-            memory_peak_bytes=beat.memory_peak_bytes,
-            disk_bytes=beat.disk_bytes,
-        )
+            "cpu_seconds": round(beat.cpu_seconds, 3),
+            "memory_peak_bytes": beat.memory_peak_bytes,
+            "disk_bytes": beat.disk_bytes,
+        }
         self.status.update(phase="exited", ready=False, exit=facts)
-        self.publish(sync=True)
+        self._write_end(line)
+
+    def _write_end(self, line: dict[str, Any]) -> None:
+        """The end must be told, whatever the disk says: until it is, the shim stays."""
+        try:
+            if not self._end_written:
+                self.journal.append("exit", sync=True, **line)
+                self._end_written = True
+            self.publish(sync=True)
+        except OSError as error:
+            complain(f"the end could not be written yet: {error}")
+            self.loop.later(_RETRY_SECONDS, lambda: self._write_end(line))
+            return
         self.loop.stop()
         self.finished = True
 
