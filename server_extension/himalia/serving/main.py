@@ -38,7 +38,8 @@ def parser() -> argparse.ArgumentParser:
         default=int(environment("HIMALIA_THREADS") or 0),
         help="0: by the CPUs in reach",
     )
-    add("--grace-seconds", type=float, default=8.0, help="to finish requests after SIGTERM")
+    grace = float(environment("HIMALIA_GRACE_SECONDS") or 10)
+    add("--grace-seconds", type=float, default=grace * 0.8, help="to finish requests after SIGTERM")
     return result
 
 

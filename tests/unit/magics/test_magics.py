@@ -12,7 +12,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 from tests.api.compute.conftest import Machine, wait_for
-from tests.api.training.conftest import machine, science  # noqa: F401 - fixtures
+from tests.api.serving.conftest import gateway, machine, science  # noqa: F401 - fixtures
 from tests.support.pieces import digits, make_version
 
 
@@ -95,8 +95,8 @@ assert main(["--data_url", given.data_url, "--epochs", given.epochs]) == 0
 """
 
 
-def test_from_a_cell_to_a_model(kernel: Kernel, machine: Machine) -> None:  # noqa: F811
-    """SDK-2, TRN-6: data, a run from a cell with its curves, a model, and what it cost."""
+def test_from_a_cell_to_an_answer(kernel: Kernel, machine: Machine, tmp_path: Path) -> None:  # noqa: F811
+    """SDK-2, TRN-6: data, a run from a cell with its curves, a model, a service, a prediction, the cost."""
     make_version(machine.world.alpha.member.client(), digits(120, classes=4))
     assert "digits" in kernel.run("%himalia datasets")
     assert "120 pictures" in kernel.run("%dataset digits@V0001 data")
@@ -112,6 +112,19 @@ def test_from_a_cell_to_a_model(kernel: Kernel, machine: Machine) -> None:  # no
     assert "cell" in kernel.run("%himalia jobs")
     for view in ("status", "quota", "balance", "services", "cost"):
         assert "<div" in kernel.run(f"%himalia {view}")
+    picture = tmp_path / "home" / "seven.png"  # the 150th digit of four classes: not trained on
+    name, data = list(digits(160, classes=4).items())[150]
+    picture.write_bytes(data)
+    shown = kernel.run("%deploy digits@V0001 --name reader --into service")
+    assert "running" in shown and "reader" in kernel.run("%himalia services")
+    answer = kernel.run("%predict reader seven.png")
+    assert "<td" in answer and "data:image/png;base64," in answer and f"alt='{name[0]}'" in answer, answer[:500]
+    kernel.run("from PIL import Image; import numpy as np; pixels = np.asarray(Image.open('seven.png')) / 255")
+    assert f"alt='{name[0]}'" in kernel.run("%predict reader pixels")
+    kernel.run("key = service.create_key('outside'); assert len(key.key) > 20")
+    assert "curl" in kernel.run("print(service.guide()['curl'])")
+    kernel.run("service.stop()")
+    assert "¥" in kernel.run("%himalia cost") or "cell" in kernel.run("%himalia cost")
     expected = {
         "%dataset di": "digits",
         "%deploy ": "digits",
