@@ -281,10 +281,31 @@
     return [act('start', item.phase === 'failed' ? 'nb.again' : 'nb.start', 'play'), act('delete', 'nb.delete', 'bin')];
   }
 
+  // The profile that answers the reason of a failure: more memory after too little, else one that fits.
+  function betterProfile(item) {
+    const startable = page.profiles.filter(entry => STARTS.has(entry.verdict.verdict));
+    const memory = entry => entry.spec.resources.memory_bytes;
+    const had = item.spec?.resources?.memory_bytes ?? 0;
+    if (item.reason === 'out_of_memory') {
+      return startable.filter(entry => memory(entry) > had).sort((one, two) => memory(one) - memory(two))[0];
+    }
+    if (!['quota', 'capacity', 'balance'].includes(item.reason)) return undefined;
+    return startable.filter(entry => memory(entry) < had).sort((one, two) => memory(two) - memory(one))[0];
+  }
+
+  function choose(spec) {
+    chosen = spec;
+    drawAll();
+    byId('start').focus();
+  }
+
   function failure(item) {
     const cause = el('div', { class: 'cause fail', role: 'alert' }, item.message || t(`phase.${item.phase}`));
-    if (['quota', 'capacity', 'out_of_memory', 'balance'].includes(item.reason)) {
-      cause.append(el('button', { class: 'btn sm', type: 'button', on: { click: () => { byId('profiles').querySelector('input:checked')?.focus(); } } }, t('nb.smaller')));
+    const other = betterProfile(item);
+    if (other) {
+      const key = item.reason === 'out_of_memory' ? 'nb.larger' : 'nb.smaller';
+      cause.append(el('button', { class: 'btn sm', type: 'button', id: `fix-${item.server_name}`, on: { click: () => choose(other.spec.id) } },
+        t(key, { profile: other.spec.name })));
     }
     return [cause, ...(item.steps?.length ? tree(item, false) : []), ...lastLines(item)];
   }
