@@ -9,7 +9,7 @@ from pydantic import Field
 
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Raw, Reply, RouteTable
-from himalia_hub.backends.protocol import Resources
+from himalia_hub.backends.protocol import BackendError, Resources
 from himalia_hub.compute import internal, limits, live, samples, schemas, specs, wire
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.environments import EnvironmentView
@@ -132,6 +132,8 @@ async def get_log(ctx: Context, workload: int, query: schemas.LogQuery) -> Raw:
                 data += chunk
                 if len(data) >= query.limit:
                     break
+        except BackendError:
+            pass  # not started yet, or forgotten: there is no output
         finally:
             await chunks.aclose()  # type: ignore[attr-defined]
     more = len(data) > query.limit
