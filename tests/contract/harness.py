@@ -45,6 +45,7 @@ class Folders:
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, list[ManifestEntry]] = {}
         self.reads = 0
+        self.failures = 0
         self.gate = threading.Event()
         self.gate.set()
 
@@ -70,6 +71,9 @@ class Folders:
 
     async def read(self, tenant: str, entries: Sequence[ManifestEntry]) -> AsyncIterator[tuple[str, bytes]]:
         self.reads += 1
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionError("the store is away")
         while not self.gate.is_set():
             await asyncio.sleep(0.01)
         for entry in entries:

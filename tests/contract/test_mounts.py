@@ -82,6 +82,17 @@ def test_progress_of_fetching_is_shown_and_can_be_stopped(harness: LocalHarness)
     assert harness.wait_end(plan).exit_reason is ExitReason.STOPPED, "an ended attempt stays ended"
 
 
+def test_a_store_that_is_away_for_a_moment_is_waited_for(harness: LocalHarness) -> None:
+    """REL-8: S3 down, then up again: nothing fails."""
+    manifest = harness.folders.add({"x": b"patience"})
+    harness.folders.failures = 3
+    plan = harness.shell("cat /himalia/input/input0/x", mounts=(FolderMount(manifest, "/himalia/input/input0"),))
+    harness.apply(plan)
+    until(lambda: "the store is away" in _mounts_detail(harness, plan), "the trouble was not shown")
+    assert harness.wait_end(plan).exit_reason is ExitReason.COMPLETED
+    assert harness.output(plan) == "patience"
+
+
 def _mounts_detail(harness: LocalHarness, plan: object) -> str:
     seen = harness.replica(plan)  # type: ignore[arg-type]
     return seen.steps[-1].detail if seen is not None else ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -46,19 +47,28 @@ from himalia_hub.backends.protocol import (
 T = TypeVar("T")
 _THREADS = 8
 _FOLLOW_SECONDS = 0.15
+_FETCH_PAUSES = (0.2, 0.5, 1, 2, 4, 8, 15, 30, 60)
+"""Seconds between tries of fetching a folder: about two minutes, as long as a store may be away."""
+log = logging.getLogger("himalia.backends.local")
 
 
 class _Preparation:
     """Folders being fetched for an attempt that no shim has yet; what ``observe`` shows of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, replicas: int) -> None:
+        self.replicas = replicas
         self.task: asyncio.Task[None] | None = None
+        self.trouble = ""
         self.started_at = datetime.now(UTC)
         self.done_bytes = 0
         self.total_bytes = 0
 
     def progress(self, done: int, total: int) -> None:
-        self.done_bytes, self.total_bytes = done, total
+        self.done_bytes, self.total_bytes, self.trouble = done, total, ""
+
+    def detail(self) -> str:
+        text = f"{size_text(self.done_bytes)} of {size_text(self.total_bytes)}"
+        return f"{text}; trying again: {self.trouble}" if self.trouble else text
 
 
 class LocalBackend:
@@ -156,7 +166,7 @@ class LocalBackend:
             if all(self._cache.find(plan.tenant, mount.manifest) for mount in missing):
                 await self._launch(plan, files, datetime.now(UTC))
                 return
-            preparation = _Preparation()
+            preparation = _Preparation(plan.replicas)
             self._preparing[key] = preparation
             preparation.task = asyncio.create_task(self._prepare(plan, files, preparation))
 
@@ -192,11 +202,7 @@ class LocalBackend:
         """Fetch folders, then launch; whatever goes wrong becomes the attempt's end."""
         key = files.key
         try:
-            if self.content is None:
-                raise FolderError("this installation has no source of folders")
-            for mount in plan.mounts:
-                if isinstance(mount, FolderMount):
-                    await self._cache.ensure(plan.tenant, mount.manifest, self.content, preparation.progress)
+            await self._fetch(plan, preparation)
             await self._launch(plan, files, preparation.started_at)
             await self._call(self._cache.evict, await self._call(self._folders_in_use))
         except asyncio.CancelledError:
@@ -206,6 +212,26 @@ class LocalBackend:
             await self._call(self._store.record_end, files, ExitReason.START_FAILED, message, "mounts")
         finally:
             self._preparing.pop(key, None)
+
+    async def _fetch(self, plan: WorkloadPlan, preparation: _Preparation) -> None:
+        """All folders of a plan; waits out a store that restarts, not a folder that cannot exist."""
+        if self.content is None:
+            raise FolderError("this installation has no source of folders")
+        for mount in plan.mounts:
+            if not isinstance(mount, FolderMount):
+                continue
+            for pause in (*_FETCH_PAUSES, None):
+                try:
+                    await self._cache.ensure(plan.tenant, mount.manifest, self.content, preparation.progress)
+                    break
+                except (FolderError, LookupError):
+                    raise
+                except Exception as error:
+                    if pause is None:
+                        raise
+                    log.warning("fetching %s for %s: %s", mount.manifest, plan.workload, error)
+                    preparation.trouble = str(error)
+                    await asyncio.sleep(pause)
 
     def _folders_in_use(self) -> set[tuple[str, str]]:
         return {
@@ -288,8 +314,7 @@ class LocalBackend:
     async def observe(self) -> Sequence[ObservedWorkload]:
         observed = await self._call(self._observe)
         for (workload, attempt), preparation in list(self._preparing.items()):
-            pending = _pending(self.options.node_name, preparation)
-            observed.append(ObservedWorkload(workload, attempt, (pending,)))
+            observed.append(ObservedWorkload(workload, attempt, _pending(self.options.node_name, preparation)))
         return observed
 
     def _observe(self) -> list[ObservedWorkload]:
@@ -403,13 +428,15 @@ def _observe_all(files: AttemptFiles) -> list[ObservedReplica]:
     return [item for item in observed if item is not None]
 
 
-def _pending(node: str, preparation: _Preparation) -> ObservedReplica:
-    detail = f"{size_text(preparation.done_bytes)} of {size_text(preparation.total_bytes)}"
+def _pending(node: str, preparation: _Preparation) -> tuple[ObservedReplica, ...]:
     steps = (
         StartStep("scheduled", "done", node, preparation.started_at, preparation.started_at),
-        StartStep("mounts", "active", detail, preparation.started_at),
+        StartStep("mounts", "active", preparation.detail(), preparation.started_at),
     )
-    return ObservedReplica(index=0, state=ReplicaState.PENDING, node=node, steps=steps)
+    return tuple(
+        ObservedReplica(index=index, state=ReplicaState.PENDING, node=node, steps=steps)
+        for index in range(preparation.replicas)
+    )
 
 
 def _ask_to_stop(replica: ReplicaFiles, grace_seconds: int) -> None:
