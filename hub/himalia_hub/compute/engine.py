@@ -74,6 +74,10 @@ class Engine:
     def register_kind(self, kind: str, translator: Translator) -> None:
         self._kinds[kind] = translator
 
+    def knows(self, kind: str) -> bool:
+        """A translator of this kind is registered."""
+        return kind in self._kinds
+
     def translator(self, kind: str) -> Translator:
         return self._kinds[kind]
 
@@ -379,4 +383,5 @@ class Engine:
         """The same once this unit of work is committed: no waiting for an interval (PERF-12)."""
         if not session.info.get("himalia_wakes"):
             session.info["himalia_wakes"] = True
-            event.listen(session, "after_commit", lambda _session: self.wake(), once=True)
+            # Told for savepoints too, so it may wake more than once, but never only too early.
+            event.listen(session, "after_commit", lambda _session: self.wake())

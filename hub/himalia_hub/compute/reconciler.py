@@ -42,7 +42,7 @@ LAST_LINES = 20
 Attempt = tuple[int, int]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Change:
     """What one step found out about one workload, to be written together."""
 
@@ -112,6 +112,7 @@ class Reconciler:
         self._acting = _Acting()
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = self._loaded = False
+        self._written: list[Change] = []
         self._nodes_at = self._observed_at = float("-inf")
 
     # -- one step ----------------------------------------------------------------------------
@@ -128,7 +129,8 @@ class Reconciler:
         with self._platform.db.read() as db:
             if not self._loaded:
                 self._book.load(db)
-            rows = db.execute(sa.select(Workload.__table__).where(Workload.ended_at.is_(None))).all()
+            found = db.execute(sa.select(Workload.__table__).where(Workload.ended_at.is_(None))).all()
+        rows = [row for row in found if self._engine.knows(row.kind)]
         started = any(row.attempt_at is not None for row in rows)
         if started or not self._loaded or time.monotonic() - self._observed_at > ORPHANS_SECONDS:
             observed = self._sort(await backend.observe())
@@ -226,13 +228,14 @@ class Reconciler:
     async def _commit(self, changes: list[Change], may_admit: bool) -> None:
         """Write what changed in one transaction, then start what was decided to start."""
         frees = any(c.decision.ended for c in changes) or any(c.decision.phase == Phase.QUEUED for c in changes)
+        self._written = []
         if not changes and not may_admit:
             return
         written: list[Change] = []
 
         def work(session: Session) -> list[WorkloadPlan]:
             written.clear()
-            made = [plan for change in changes for plan in self._write(session, change, written)]
+            made = [plan for change in changes for plan in self._write_alone(session, change, written)]
             if frees or may_admit:
                 for row in self._engine.admit_queue(session):
                     if row.attempt_at is not None:
@@ -240,10 +243,20 @@ class Reconciler:
             return made
 
         made = await self._platform.db.write(work)
+        self._written = written
         for change in written:
             self._book.remember(change.due)
         for plan in made:
             self._start(plan)
+
+    def _write_alone(self, session: Session, change: Change, written: list[Change]) -> list[WorkloadPlan]:
+        """Write one workload's change; a noun that fails holds up its own work and nobody else's."""
+        try:
+            with session.begin_nested():
+                return self._write(session, change, written)
+        except Exception:
+            log.exception("workload %s: its change could not be written", change.row.id)
+            return []
 
     def _write(self, session: Session, change: Change, written: list[Change]) -> list[WorkloadPlan]:
         row = session.get(Workload, change.row.id, with_for_update=True, populate_existing=True)
@@ -324,6 +337,8 @@ class Reconciler:
             if decision.stop:
                 await self._stop(row.id, row.attempt, row.grace_seconds)
             if decision.ended:
+                if change not in self._written:
+                    continue
                 self._spawn(self._after_end(row.id, row.attempt if row.attempt_at is not None else 0))
 
     async def _stop(self, workload_id: int, attempt: int, grace: int) -> None:
@@ -332,7 +347,10 @@ class Reconciler:
         if backend is None or moment - self._acting.stopped_at.get((workload_id, attempt), 0.0) < REPEAT_SECONDS:
             return
         self._acting.stopped_at[(workload_id, attempt)] = moment
-        await backend.stop(key_of(workload_id), attempt, grace_seconds=grace)
+        try:
+            await backend.stop(key_of(workload_id), attempt, grace_seconds=grace)
+        except BackendError as error:
+            log.warning("workload %s attempt %s cannot be stopped yet: %s", workload_id, attempt, error)
 
     async def _end_strays(self, rows: Sequence[Any], observed: dict[int, list[ObservedWorkload]]) -> None:
         """Stop what nobody wants: attempts of ended or unknown workloads, and earlier attempts."""

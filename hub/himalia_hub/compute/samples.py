@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from himalia_hub.compute.live import Sample
-from himalia_hub.compute.tables import UsageSample, Workload
+from himalia_hub.compute.tables import UsageSample, Workload, id_of
 from himalia_hub.core import clock
 from himalia_hub.core.db import Db
 
@@ -73,6 +73,29 @@ def superfluous(moments: Sequence[datetime], now: datetime) -> list[datetime]:
         else:
             kept = moment
     return gone
+
+
+class Sweeper:
+    """Has the backend forget attempts (logs and journals) 30 days after their workload ended."""
+
+    name = "ended-attempts"
+    interval_seconds = 3600.0
+    wakes_on_commit = False
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def step(self) -> None:
+        backend = self._engine.backend
+        if backend is None or not self._engine.nodes:
+            return
+        with self._engine.platform.db.read() as db:
+            old = set(db.execute(sa.select(Workload.id).where(Workload.ended_at < clock.now() - KEEP)).scalars().all())
+        if not old:
+            return
+        for attempt in await backend.observe():
+            if id_of(attempt.workload) in old:
+                await backend.delete(attempt.workload, attempt.attempt)
 
 
 class Thinner:

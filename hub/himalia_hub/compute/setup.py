@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.reconciler import Reconciler
-from himalia_hub.compute.samples import Thinner
+from himalia_hub.compute.samples import Sweeper, Thinner
 
 if TYPE_CHECKING:
     from himalia_hub.backends.protocol import Backend
@@ -56,3 +56,4 @@ def setup(platform: Platform) -> None:
     platform.controllers.add(reconciler)
     platform.closers.append(reconciler.close)
     platform.controllers.add(Thinner(engine))
+    platform.controllers.add(Sweeper(engine))
