@@ -125,7 +125,7 @@ def test_open_bills_cost_to_the_present_second_but_not_long_past_the_last_proof_
     )
     time.move(hours=3)
     assert work.bill()["total_micros"] == 13_334  # two lines of 6,666.67 each
-    with world.live.platform.db.read() as db:
+    with world.live.platform.db.engine.connect() as db:
         assert work.budget.costs(db, [13, 999]) == {13: 13_334}
 
 
