@@ -75,7 +75,7 @@ async def _members(store: ContentStore, tenant_id: int, archive: zipfile.ZipFile
 def _common_folder(paths: list[str]) -> str:
     """``model/`` when everything lies in that one folder, else nothing."""
     first = {path.partition("/")[0] for path in paths}
-    if len(first) == 1 and all("/" in path for path in paths):
+    if len(first) == 1 and not first & {"", ".", ".."} and all("/" in path for path in paths):
         return next(iter(first)) + "/"
     return ""
 
