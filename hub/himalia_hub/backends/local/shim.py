@@ -12,7 +12,6 @@ import json
 import os
 import signal
 import socket
-import sys
 import time
 
 from himalia_hub.backends.local import addresses, cgroups, journal, netns, proxy, relay, sandbox, unsafe
@@ -22,6 +21,7 @@ from himalia_hub.backends.local.logfile import LogWriter
 from himalia_hub.backends.local.loop import IN, Loop, complain
 from himalia_hub.backends.local.meter import DiskWatch, Meter
 from himalia_hub.backends.local.probe import Probe
+from himalia_hub.backends.local.scratch import prepare_binds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Shim:
             binds = [] if self.level == "unsafe" else sandbox.image_binds(self.spec["image"])
             self.step("image", "done")
             self.step("mounts", "active")
-            binds += self._prepare_files()
+            binds += prepare_binds(self.directory, self.spec)
             self.group.create(
                 cpu_millis=self.spec["cpu_millis"],
                 memory_bytes=self.spec["memory_bytes"],
@@ -150,42 +150,6 @@ class Shim:
             self._finish(Ending("start_failed", str(problem)))
         except OSError as problem:
             self._finish(Ending("start_failed", f"The sandbox could not be set up: {problem}."))
-
-    def _prepare_files(self) -> list[sandbox.Bind]:
-        """Scratch space and the plan's small files, readable and writable by the owner's uid."""
-        spec = self.spec
-        binds = [sandbox.Bind(s, d, writable=w, device=v) for s, d, w, v in spec["binds"]]
-        uid = spec["uid"]
-        scratch = os.path.join(self.directory, "scratch")
-        asked = [(f"scratch-{index}", dest) for index, dest in enumerate(spec["scratch"])]
-        for name, dest in (("tmp", "/tmp"), ("var-tmp", "/var/tmp"), ("home", addresses.HOME), *asked):
-            if any(bind.dest == dest for bind in binds):
-                continue
-            path = os.path.join(scratch, name)
-            os.makedirs(path, exist_ok=True)
-            if uid is not None:
-                os.chown(path, uid, uid)
-            binds.append(sandbox.Bind(path, dest, writable=True))
-        folder = os.path.join(self.directory, "files")
-        os.makedirs(folder, exist_ok=True)
-        account = f"{addresses.USER}:x:{addresses.UID}:{addresses.UID}::{addresses.HOME}:/bin/bash\n"
-        nobody = "nobody:x:65534:65534::/nonexistent:/bin/false\n"
-        files = [
-            ("/etc/passwd", account + nobody, 0o444),
-            ("/etc/group", f"{addresses.USER}:x:{addresses.UID}:\nnogroup:x:65534:\n", 0o444),
-            ("/etc/hosts", "127.0.0.1 localhost himalia\n", 0o444),
-            ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n", 0o444),
-            *spec["files"],
-        ]
-        for index, (dest, text, mode) in enumerate(files):
-            path = os.path.join(folder, str(index))
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
-            if uid is not None:
-                os.chown(path, uid, uid)
-            os.chmod(path, mode)
-            binds.append(sandbox.Bind(path, dest))
-        return binds
 
     def _open_network(self) -> None:
         self.count = relay.Connections()
@@ -539,38 +503,3 @@ class Shim:
             return
         self.loop.stop()
         self.finished = True
-
-
-def main(directory: str) -> None:
-    """Detach, take the replica's lock, and run it to its end; the first process ends at once.
-
-    Writes ``accepted`` to stdout when this call made the attempt exist and ``exists`` when it
-    already did; exits 0 in both cases.
-    """
-    spec = json.loads(sys.stdin.buffer.read())
-    report_read, report_write = os.pipe()
-    if os.fork():
-        os.close(report_write)
-        with open(report_read, "rb") as pipe:
-            answer = pipe.read()
-        os.write(1, answer)
-        os._exit(0 if answer in (b"accepted", b"exists") else 1)
-    os.close(report_read)
-    os.setsid()
-    lock = journal.take_lock(directory)
-    if lock is None or os.path.exists(os.path.join(directory, journal.JOURNAL)):
-        os.write(report_write, b"exists")
-        os._exit(0)
-    null = os.open("/dev/null", os.O_RDWR)
-    errors = os.open(os.path.join(directory, "errors"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for number, fd in enumerate((null, null, errors)):
-        os.dup2(fd, number)
-    os.chdir("/")
-    shim = Shim(directory, spec)
-    shim.accept()
-    os.write(report_write, b"accepted")
-    os.close(report_write)
-    shim.start()
-    if not shim.finished:
-        shim.loop.run()
-    os._exit(0)
