@@ -14,6 +14,7 @@ from himalia_hub.backends.protocol import (
     FileMount,
     FolderMount,
     HomeMount,
+    ScratchMount,
     Mount,
     ReplicaState,
 )
@@ -138,6 +139,13 @@ def test_cache_keeps_its_budget_and_what_is_in_use(make_harness: Callable[..., L
         harness.result(harness.shell("true", mounts=(FolderMount(manifest, "/himalia/input/input0"),)))
     kept = {path.parent.name for path in (harness.root / "cache").glob("*/*/tree")}
     assert used in kept and manifest in kept and len(kept) == 2
+
+
+def test_scratch_is_empty_writable_and_the_attempts_own(harness: LocalHarness) -> None:
+    mounts: tuple[Mount, ...] = (ScratchMount("/himalia/work"), ScratchMount("/himalia/output"))
+    script = "ls -A . /himalia/output | wc -w; echo kept > note && cat note && cp note /himalia/output/"
+    plan = harness.shell(script, mounts=mounts, working_directory="/himalia/work")
+    assert harness.result(plan).split() == ["2", "kept"]  # ls prints the two folders' names only
 
 
 def test_small_files_are_part_of_the_plan(harness: LocalHarness) -> None:

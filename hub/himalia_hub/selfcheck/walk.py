@@ -47,7 +47,7 @@ import himalia
 values = himalia.dataset({name!r}, version="V0001").to_pandas()
 print("rows", len(values))
 answer = himalia.services.get({service!r}).predict("selfcheck-one.png")
-print("label", answer["predictions"][0]["label"])
+print("label", answer.label)
 """
 FILES_TYPE = "application/vnd.himalia.files"
 ENDED = ("succeeded", "failed", "stopped", "timed_out")
