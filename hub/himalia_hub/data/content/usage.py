@@ -77,3 +77,12 @@ def used(db: Db, tenant_id: int, *, department_id: int | None = None, owner_id: 
         where.append(StorageUsage.owner_id == owner_id)
     total = sa.func.coalesce(sa.func.sum(StorageUsage.bytes), 0)
     return int(db.execute(sa.select(total).where(*where)).scalar_one())
+
+
+class UsageMeter:
+    """Implements ``core.storage.StorageMeter``."""
+
+    def used(
+        self, db: Db, tenant_id: int, *, department_id: int | None = None, owner_id: int | None = None
+    ) -> int:
+        return used(db, tenant_id, department_id=department_id, owner_id=owner_id)

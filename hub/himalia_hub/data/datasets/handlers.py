@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -137,7 +139,12 @@ def _labels(db: Db, dataset: Any) -> list[dict[str, Any]]:
 
 
 def _page(rows: list[dict[str, Any]], cursor: str | None, total: int) -> dict[str, Any]:
-    return {"items": rows, "next_cursor": cursor, "total": total, "total_capped": False}
+    return {
+        "items": rows,
+        "next_cursor": cursor,
+        "total": min(total, paging.COUNT_CAP),
+        "total_capped": total > paging.COUNT_CAP,
+    }
 
 
 @item_routes.get(
@@ -147,12 +154,26 @@ def _page(rows: list[dict[str, Any]], cursor: str | None, total: int) -> dict[st
     query=schemas.ItemQuery,
     response=paging.Page[schemas.ItemOut],
 )
-def list_items(ctx: Context, dataset: int, query: schemas.ItemQuery) -> dict[str, Any]:
-    row = service.find(ctx.db, ctx.actor, ctx.permission, dataset)
-    rows, cursor, total = items.page(ctx.db, row, query)
-    renderer = items.Renderer(ctx.db, row, _labels(ctx.db, row))
-    capped = total > paging.COUNT_CAP
-    return {**_page(renderer.items(rows), cursor, min(total, paging.COUNT_CAP)), "total_capped": capped}
+async def list_items(ctx: Context, dataset: int, query: schemas.ItemQuery) -> dict[str, Any]:
+    def work(db: Db) -> dict[str, Any]:
+        row = service.find(db, ctx.actor, ctx.permission, dataset)
+        rows, cursor, total = items.page(db, row, query)
+        renderer = items.Renderer(db, row, _labels(db, row))
+        return _page(renderer.items(rows), cursor, total)
+
+    return await _read(ctx, work, long=bool(query.q))
+
+
+async def _read(ctx: Context, work: Callable[[Db], dict[str, Any]], *, long: bool) -> dict[str, Any]:
+    """A read; one that looks at every name runs beside the event loop, on a connection of its own."""
+    if not long:
+        return ctx.read(work)
+
+    def beside() -> dict[str, Any]:
+        with ctx.platform.db.engine.connect() as db:
+            return work(db)
+
+    return await asyncio.to_thread(beside)
 
 
 @item_routes.get(
@@ -298,11 +319,9 @@ async def list_version_items(
     def work(db: Db) -> dict[str, Any]:
         rows, cursor, total = items.page(db, row, query, revision=found.revision)
         renderer = items.Renderer(db, row, found.label_group["labels"])
-        capped = total > paging.COUNT_CAP
-        shown = _page(renderer.items(rows, splits), cursor, min(total, paging.COUNT_CAP))
-        return {**shown, "total_capped": capped}
+        return _page(renderer.items(rows, splits), cursor, total)
 
-    return ctx.read(work)
+    return await _read(ctx, work, long=bool(query.q))
 
 
 def _version(ctx: Context, db: Db, dataset: int, version: str) -> tuple[Any, Any]:

@@ -33,21 +33,18 @@ _COLUMNS = [column.name for column in TABLE.columns]
 def page(db: Db, dataset: Any, query: Any, *, revision: int | None = None) -> tuple[list[Any], str | None, int]:
     """Rows of one page, the next cursor, and how many there are in all (at most 10,001).
 
+    The keys of the page are found first, from an index alone, and only its rows are read then: what a
+    page costs does not depend on how many items there are.
+
     Args:
         revision: A published revision; None is the draft.
     """
-    where = [DatasetItem.dataset_id == dataset.id]
-    where.append(service.live() if revision is None else service.at_revision(revision))
-    total = _filter(db, dataset, query, where, revision)
     name, descending = query.sort.lstrip("-"), query.sort.startswith("-")
-    column: Any = DatasetItem.name if name == "name" else DatasetItem.item
-    statement = sa.select(TABLE).where(*where)
-    if total is None:
-        limited = sa.select(DatasetItem.item).where(*where).limit(paging.COUNT_CAP + 1).subquery()
-        total = int(db.execute(sa.select(sa.func.count()).select_from(limited)).scalar_one())
+    by_name = name == "name"
+    after = None
     if query.cursor:
-        value, _ = paging.decode_cursor(query.cursor)
-        if not isinstance(value, str if name == "name" else int):
+        after, _ = paging.decode_cursor(query.cursor)
+        if not isinstance(after, str if by_name else int):
             raise InvalidInput(
                 "cursor: it belongs to another order of this list.",
                 zh="cursor：该游标属于此列表的另一种排序。",
@@ -55,48 +52,105 @@ def page(db: Db, dataset: Any, query: Any, *, revision: int | None = None) -> tu
                 rule="a next_cursor of this list",
                 value=query.cursor,
             )
-        statement = statement.where(column < value if descending else column > value)
-    statement = statement.order_by(column.desc() if descending else column.asc()).limit(query.limit + 1)
-    rows = list(db.execute(statement))
-    more = len(rows) > query.limit
-    rows = rows[: query.limit]
-    last = rows[-1] if rows else None
-    cursor = paging.encode_cursor(last.name if name == "name" else last.item, last.item) if more and last else None
-    return rows, cursor, total
+    states = _states(query)
+    statements = [_keys(dataset, query, state, revision) for state in states]
+    total = _known_total(db, dataset, query, states, revision)
+    if total is None:
+        total = sum(_count(db, statement.order_by(_position(query))) for statement in statements)
+    found: list[Any] = []
+    for statement in statements:
+        column: Any = DatasetItem.name if by_name else _position(query)
+        if after is not None:
+            statement = statement.where(column < after if descending else column > after)
+        ordered = statement.order_by(column.desc() if descending else column.asc())
+        found += db.execute(ordered.limit(query.limit + 1))
+    found.sort(key=lambda key: key.name.encode() if by_name else key.item, reverse=descending)
+    rows = _rows(db, dataset.id, found[: query.limit])
+    cursor = None
+    if len(found) > query.limit:
+        cursor = paging.encode_cursor(rows[-1].name if by_name else rows[-1].item, rows[-1].item)
+    return rows, cursor, min(total, paging.COUNT_CAP + 1)
 
 
-def _filter(db: Db, dataset: Any, query: Any, where: list[Any], revision: int | None) -> int | None:
-    """Add the filters; answers the total where the counts already know it."""
-    known: str | None = "items"
-    if query.state:
-        where.append(DatasetItem.state == query.state)
-        known = f"state:{query.state}"
+def _position(query: Any) -> Any:
+    """The column to order by position: with a label that of the label's index, which leads to its items."""
+    return DatasetItem.item if query.label is None else ItemLabel.item
+
+
+def _states(query: Any) -> tuple[str | None, ...]:
+    """The states to look for, one select each; None is any."""
+    is_open = getattr(query, "open", None)
+    if is_open is None:
+        return (query.state,)
+    wanted = [state for state in rules.ITEM_STATES if (state in rules.OPEN_STATES) is is_open]
+    return tuple(state for state in wanted if query.state in (None, state))
+
+
+def _keys(dataset: Any, query: Any, state: str | None, revision: int | None) -> sa.Select[Any]:
+    """The keys of the items that match; every column is in the index that serves it."""
+    columns: list[Any] = [DatasetItem.item, DatasetItem.valid_from]
+    if query.sort.lstrip("-") == "name":
+        columns.append(DatasetItem.name)
+    statement = sa.select(*columns)
+    statement = statement.where(service.live() if revision is None else service.at_revision(revision))
+    if query.label is None:
+        statement = statement.where(DatasetItem.dataset_id == dataset.id)
+    if state is not None:
+        # Beside a label the state is only tested: the label's own index is the shorter way.
+        column = DatasetItem.state if query.label is None else DatasetItem.state + ""
+        statement = statement.where(column == state)
     if query.label is not None:
-        where.append(
-            sa.exists().where(
+        statement = statement.join(
+            ItemLabel,
+            sa.and_(
                 ItemLabel.dataset_id == dataset.id,
                 ItemLabel.label_id == query.label,
-                ItemLabel.item == DatasetItem.item,
-                ItemLabel.valid_from == DatasetItem.valid_from,
-            )
+                DatasetItem.dataset_id == ItemLabel.dataset_id,
+                DatasetItem.item == ItemLabel.item,
+                DatasetItem.valid_from == ItemLabel.valid_from,
+            ),
         )
-        known = None if query.state else f"label:{query.label}"
-    if getattr(query, "open", None) is not None:
-        states = DatasetItem.state.in_(rules.OPEN_STATES)
-        where.append(states if query.open else DatasetItem.state.not_in(rules.OPEN_STATES))
-        known = None
     if getattr(query, "annotator", None) is not None:
-        where.append(DatasetItem.annotated_by == query.annotator)
-        known = None
+        statement = statement.where(DatasetItem.annotated_by == query.annotator)
     if query.q:
         pattern = query.q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         match = DatasetItem.name.ilike(f"%{pattern}%", escape="\\")
         number = int(query.q) if query.q.isascii() and query.q.isdigit() and len(query.q) < 16 else None
-        where.append(match if number is None else sa.or_(match, DatasetItem.item == number))
-        known = None
-    if known is None or revision is not None:
+        statement = statement.where(match if number is None else sa.or_(match, DatasetItem.item == number))
+    return statement
+
+
+def _known_total(db: Db, dataset: Any, query: Any, states: tuple[str | None, ...], revision: int | None) -> int | None:
+    """The total where the draft's counts know it."""
+    if revision is not None or query.q or getattr(query, "annotator", None) is not None:
         return None
-    return counts.of(db, [dataset.id])[dataset.id].get(known, 0)
+    if query.label is not None and states != (None,):
+        return None
+    numbers = counts.of(db, [dataset.id])[dataset.id]
+    if query.label is not None:
+        return numbers.get(f"label:{query.label}", 0)
+    return sum(numbers.get("items" if state is None else f"state:{state}", 0) for state in states)
+
+
+def _count(db: Db, keys: sa.Select[Any]) -> int:
+    limited = keys.limit(paging.COUNT_CAP + 1).subquery()
+    return int(db.execute(sa.select(sa.func.count()).select_from(limited)).scalar_one())
+
+
+def _rows(db: Db, dataset_id: int, keys: Sequence[Any]) -> list[Any]:
+    """The rows of some keys, in the keys' order."""
+    if not keys:
+        return []
+    wanted = [(key.item, key.valid_from) for key in keys]
+    rows = db.execute(
+        sa.select(TABLE).where(
+            DatasetItem.dataset_id == dataset_id,
+            DatasetItem.item.in_([item for item, _ in wanted]),
+            sa.or_(*[DatasetItem.valid_from == revision for revision in {revision for _, revision in wanted}]),
+        )
+    )
+    by_key = {(row.item, row.valid_from): row for row in rows}
+    return [by_key[key] for key in wanted]
 
 
 def get(db: Db, dataset_id: int, item: int) -> Any:

@@ -74,9 +74,11 @@ class DatasetItem(Base):
     """The path it was imported by, where the name had to differ."""
     trashed_at: Mapped[datetime | None]
     __table_args__ = (
-        sa.Index("uq_dataset_items_live_path", "dataset_id", "name", unique=True, **_live()),
+        # valid_to closes each index of the list, so that keys are found without touching the rows.
+        sa.Index("uq_dataset_items_live_path", "dataset_id", "name", "valid_to", unique=True, **_live()),
         sa.Index("ix_dataset_items_digest", "dataset_id", "digest", **_live()),
-        sa.Index("ix_dataset_items_state", "dataset_id", "state", "item", **_live()),
+        sa.Index("ix_dataset_items_state", "dataset_id", "state", "item", "valid_to", **_live()),
+        sa.Index("ix_dataset_items_state_path", "dataset_id", "state", "name", "valid_to", **_live()),
         sa.Index(
             "ix_dataset_items_annotator", "dataset_id", "annotated_by", "item",
             **_live(" AND annotated_by IS NOT NULL"),

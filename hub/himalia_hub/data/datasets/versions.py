@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -249,44 +250,54 @@ def revision_of(db: Db, dataset: Any, name: str, field: str) -> tuple[int, list[
 
 
 def _differences(dataset_id: int, older: int, newer: int) -> Any:
-    """One select: an item a row, with its documents before and after; cost by what changed."""
-    columns = (
-        DatasetItem.item, DatasetItem.name, DatasetItem.digest, DatasetItem.labels, DatasetItem.labels_key,
-    )  # fmt: skip
-    gone = (
-        sa.select(*columns)
-        .where(
-            DatasetItem.dataset_id == dataset_id,
-            DatasetItem.valid_to < sa.literal_column(str(OPEN)),
-            DatasetItem.valid_to > older,
-            DatasetItem.valid_to <= newer,
-            DatasetItem.valid_from <= older,
-        )
-        .subquery("gone")
+    """One select: an item a row, with its documents (JSON texts) before and after.
+
+    Both sides come from short indexes of what was closed and opened between the revisions, so that
+    the cost follows what changed and not what there is.
+    """
+    gone = sa.and_(
+        DatasetItem.dataset_id == dataset_id,
+        DatasetItem.valid_to < sa.literal_column(str(OPEN)),
+        DatasetItem.valid_to > older,
+        DatasetItem.valid_to <= newer,
+        # Computed, so that the planner takes the index of closed rows, not the one of opened ones.
+        DatasetItem.valid_from + 0 <= older,
     )
-    come = (
-        sa.select(*columns)
-        .where(
-            DatasetItem.dataset_id == dataset_id,
-            DatasetItem.valid_from > older,
-            DatasetItem.valid_from <= newer,
-            DatasetItem.valid_to > newer,
-        )
-        .subquery("come")
+    come = sa.and_(
+        DatasetItem.dataset_id == dataset_id,
+        DatasetItem.valid_from > older,
+        DatasetItem.valid_from <= newer,
+        DatasetItem.valid_to + 0 > newer,
     )
+    sides = sa.union_all(
+        *[
+            sa.select(
+                DatasetItem.item,
+                DatasetItem.name,
+                DatasetItem.digest,
+                sa.cast(DatasetItem.labels, sa.Text).label("labels"),
+                DatasetItem.labels_key,
+                sa.literal_column(str(side)).label("side"),
+            ).where(condition)
+            for side, condition in enumerate((gone, come))
+        ]
+    ).subquery("sides")
+    first, last = sa.func.min(sides.c.side), sa.func.max(sides.c.side)
+
+    def of(side: int, column: Any) -> Any:
+        return sa.func.max(sa.case((sides.c.side == side, column)))
+
     return (
         sa.select(
-            sa.func.coalesce(come.c.item, gone.c.item).label("item"),
-            sa.func.coalesce(come.c.name, gone.c.name).label("name"),
-            sa.func.coalesce(come.c.digest, gone.c.digest).label("digest"),
-            gone.c.labels.label("before"),
-            come.c.labels.label("after"),
-            sa.case((gone.c.item.is_(None), "added"), (come.c.item.is_(None), "removed"), else_="relabelled").label(
-                "change"
-            ),
+            sides.c.item,
+            sa.func.coalesce(of(1, sides.c.name), of(0, sides.c.name)).label("name"),
+            sa.func.max(sides.c.digest).label("digest"),
+            of(0, sides.c.labels).label("before"),
+            of(1, sides.c.labels).label("after"),
+            sa.case((first == 1, "added"), (last == 0, "removed"), else_="relabelled").label("change"),
         )
-        .select_from(gone.join(come, gone.c.item == come.c.item, full=True))
-        .where(sa.or_(gone.c.item.is_(None), come.c.item.is_(None), gone.c.labels_key != come.c.labels_key))
+        .group_by(sides.c.item)
+        .having(sa.or_(first == last, of(0, sides.c.labels_key) != of(1, sides.c.labels_key)))
         .subquery("differences")
     )
 
@@ -309,19 +320,20 @@ def compare(db: Db, dataset: Any, query: Any) -> dict[str, Any]:
     rows = db.execute(statement.order_by(found.c.item).limit(query.limit + 1)).all()
     more = len(rows) > query.limit
     rows = rows[: query.limit]
+    documents = [(json.loads(row.before or "[]"), json.loads(row.after or "[]")) for row in rows]
     old, new = Renderer(db, dataset, first_labels), Renderer(db, dataset, second_labels)
     for renderer in (old, new):
-        renderer.prepare([document or [] for row in rows for document in (row.before, row.after)])
+        renderer.prepare(document for pair in documents for document in pair)
     shown = []
-    for row in rows:
-        before, after = (row.after, row.before) if turned else (row.before, row.after)
+    for row, pair in zip(rows, documents, strict=True):
+        before, after = reversed(pair) if turned else pair
         shown.append(
             {
                 "item": row.item,
                 "name": row.name,
                 "change": swap.get(row.change, row.change),
-                "before": old.labels(before or []),
-                "after": new.labels(after or []),
+                "before": old.labels(before),
+                "after": new.labels(after),
                 "thumbnail": service.thumbnail_path(dataset.number, row.item, row.digest),
             }
         )
