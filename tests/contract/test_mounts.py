@@ -14,9 +14,9 @@ from himalia_hub.backends.protocol import (
     FileMount,
     FolderMount,
     HomeMount,
-    ScratchMount,
     Mount,
     ReplicaState,
+    ScratchMount,
 )
 from tests.contract.harness import LocalHarness, until
 
