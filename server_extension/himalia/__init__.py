@@ -32,7 +32,21 @@ _WHERE = {
 }
 
 _COLLECTIONS = frozenset(
-    "algorithms bills datasets jobs label_groups models notebooks runs services specs tasks workloads".split()
+    {
+        "algorithms",
+        "bills",
+        "datasets",
+        "jobs",
+        "label_groups",
+        "ledger",
+        "models",
+        "notebooks",
+        "runs",
+        "services",
+        "specs",
+        "tasks",
+        "workloads",
+    }
 )
 """``himalia.models`` is ``himalia.connect().models``: the collections of this process's client."""
 

@@ -70,8 +70,11 @@ class Runner:
     def run(self, command: Sequence[str]) -> int:
         """Run it to its end; returns the exit code of the workload."""
         settings = self._settings
-        settings.metrics_file.parent.mkdir(parents=True, exist_ok=True)
-        settings.metrics_file.unlink(missing_ok=True)  # of an attempt before this one
+        try:
+            settings.metrics_file.parent.mkdir(parents=True, exist_ok=True)
+            settings.metrics_file.unlink(missing_ok=True)  # of an attempt before this one
+        except OSError as error:
+            say(f"{settings.metrics_file} cannot be written ({error.strerror}); there will be no metrics.")
         platform = self._platform()
         sender = None
         if platform:

@@ -47,7 +47,7 @@ class Client:
         self.algorithms = Collection(self, "/algorithms", training.Algorithm)
         self.jobs = training.Jobs(self, "/jobs", training.Job)
         self.runs = training.Runs(self, "/runs", training.Run)
-        self.models = Collection(self, "/models", registry.Model)
+        self.models = registry.Models(self, "/models", registry.Model)
         self.services = serving.Services(self, "/inference-services", serving.Service)
         self.notebooks = Collection(self, "/notebooks", compute.Notebook)
         self.workloads = Collection(self, "/workloads", compute.Workload)

@@ -428,11 +428,13 @@ def version_name(version: str | int) -> str:
 
 def _frame(path: Path, name: str, label: str | None) -> bytes:
     data = path.read_bytes()
-    header: dict[str, Any] = {"path": name, "size": len(data)}
-    if label:
-        header["label"] = label
-    raw = json.dumps(header, ensure_ascii=False).encode()
-    return struct.pack(">I", len(raw)) + raw + data
+    return frame_header(name, len(data), **({"label": label} if label else {})) + data
+
+
+def frame_header(path: str, size: int, **more: Any) -> bytes:
+    """What stands before a file in ``application/vnd.himalia.files``."""
+    raw = json.dumps({"path": path, "size": size, **more}, ensure_ascii=False).encode()
+    return struct.pack(">I", len(raw)) + raw
 
 
 def _calls(

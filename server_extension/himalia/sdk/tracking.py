@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import threading
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ FILE_VARIABLE = "HIMALIA_METRICS_FILE"
 _lock = threading.Lock()
 _next_step: dict[str, int] = {}
 _kept: list[dict[str, Any]] = []
+_said = False
 
 
 def log(
@@ -84,9 +86,20 @@ def _append(lines: list[dict[str, Any]]) -> None:
         _kept.extend(lines)
         return
     data = "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines)
-    # One write to a file opened for appending: lines of several processes never mix.
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        os.write(descriptor, data.encode())
-    finally:
-        os.close(descriptor)
+        # One write to a file opened for appending: lines of several processes never mix.
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(descriptor, data.encode())
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        _say_once(f"himalia: metrics cannot be written ({error.strerror}); the program goes on without them.")
+
+
+def _say_once(message: str) -> None:
+    """A full disk costs the curve, not the training."""
+    global _said
+    if not _said:
+        _said = True
+        sys.stderr.write(message + "\n")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
+from urllib.parse import quote
 
 from himalia.sdk.base import Collection, Ref, Resource, wait_until
 from himalia.sdk.compute import ENDED, Spec, Verdict, Workload
@@ -189,7 +190,10 @@ class Run(Resource):
     def download(self, path: str, to: str | Path = ".") -> Path:
         """One output file; returns where it was written."""
         target = Path(to) / Path(path).name if Path(to).is_dir() else Path(to)
-        with self.client.http.stream(f"{self.path}/outputs/{path}") as answer, target.open("wb") as file:
+        with (
+            self.client.http.stream(f"{self.path}/outputs/{quote(path, safe='')}") as answer,
+            target.open("wb") as file,
+        ):
             for chunk in answer.iter_bytes(1 << 20):
                 file.write(chunk)
         return target

@@ -202,6 +202,19 @@ def test_no_failure_of_the_platform_fails_the_training(workload: Workload, platf
     assert platform.closing is not None and platform.closing["complete"] is False
 
 
+def test_a_place_for_metrics_that_cannot_be_written_costs_the_metrics_alone(
+    workload: Workload, platform: RecordingPlatform
+) -> None:
+    (workload.root / "file").write_text("no folder")
+    workload.environment["HIMALIA_METRICS_FILE"] = str(workload.root / "file" / "metrics.jsonl")
+    code, out, err = finished(
+        workload.python("import himalia; himalia.log(a=1); himalia.log(a=2); open('output/x', 'w'); print('on')")
+    )
+    assert (code, out) == (0, "on\n")
+    assert err.count("metrics cannot be written") == 1 and "there will be no metrics" in err
+    assert (platform.points, list(platform.files)) == ([], ["output/x"])
+
+
 def test_an_unreachable_platform_is_given_up_after_the_retry_time(tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

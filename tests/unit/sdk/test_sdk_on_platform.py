@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zipfile
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -102,6 +105,32 @@ def test_a_bound_folder_is_read_where_it_lies(tmp_path: Path, monkeypatch: pytes
     pictures, labels = himalia.dataset("reds").to_numpy()
     assert pictures.shape == (1, 6, 4, 3) and tuple(pictures[0, 0, 0]) == (200, 10, 10)
     assert labels.tolist() == [0]
+
+
+def test_a_model_from_a_folder_and_back(client: himalia.Client, tmp_path: Path) -> None:
+    """MOD-2: upload, list, download; the bytes are the same."""
+    folder = tmp_path / "model"
+    (folder / "more").mkdir(parents=True)
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 2])
+    out = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 2])
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [value], [out])
+    onnx.save(helper.make_model(graph), folder / "model.onnx")
+    (folder / "labels.json").write_text('["a", "b"]')
+    (folder / "more" / "说明.txt").write_text("two labels")
+    model = client.models.create("identity")
+    version = model.upload(folder, description="by hand", progress=False)
+    assert (version.version, version.description, model.latest) == ("V0001", "by hand", "V0001")
+    assert version.labels == ["a", "b"]
+    back = client.model_version("identity").download(tmp_path / "back")
+    for path in ("model.onnx", "labels.json", "more/说明.txt"):
+        assert (back / path).read_bytes() == (folder / path).read_bytes()
+    archive = tmp_path / "model.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(folder / "model.onnx", "model.onnx")
+    assert model.upload(archive, progress=False).version == "V0002"
+    model.set_alias("champion", 1)
+    assert "champion" in client.model_version("identity", 1).aliases
+    assert [one.version for one in model.all_versions()] == ["V0002", "V0001"]
 
 
 def test_errors_say_what_to_do(client: himalia.Client) -> None:
