@@ -37,7 +37,7 @@ def register_admin(commands: Any) -> None:
         action="append",
         default=[],
         metavar="RESOURCE=AMOUNT",
-        help="cpu=CPUs, memory=GiB, or an accelerator's resource name; 'none' takes the limit away",
+        help="cpu=CPUs, memory=GiB, storage=GiB, or an accelerator's resource name; 'none' takes the limit away",
     )
     quotas.set_defaults(run=guarded(_quotas))
 
@@ -88,10 +88,10 @@ def _delete_spec(arguments: argparse.Namespace) -> int:
 
 def amount_of(resource: str, text: str) -> tuple[str, int | None]:
     """A limit as people write it to its resource and amount; ``none`` takes it away."""
-    name = {"cpu": res.CPU, "memory": res.MEMORY}.get(resource, resource)
+    name = {"cpu": res.CPU, "memory": res.MEMORY, "storage": res.STORAGE}.get(resource, resource)
     if text.lower() == "none":
         return name, None
-    unit = {res.CPU: 1000, res.MEMORY: GIB}.get(name, 1)
+    unit = {res.CPU: 1000, res.MEMORY: GIB, res.STORAGE: GIB}.get(name, 1)
     return name, round(float(text) * unit)
 
 

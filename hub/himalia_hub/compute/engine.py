@@ -21,7 +21,7 @@ from himalia_hub.auth import tokens
 from himalia_hub.auth.actor import Actor
 from himalia_hub.backends.local.cache import ContentSource
 from himalia_hub.backends.protocol import Backend, NodeCapacity, Resources
-from himalia_hub.compute import assess, queue, quotas
+from himalia_hub.compute import assess, queue, quotas, storage
 from himalia_hub.compute import resources as res
 from himalia_hub.compute.explain import NOTHING, Explanation
 from himalia_hub.compute.kinds import Translator
@@ -120,11 +120,20 @@ class Engine:
 
     def quota(self, db: Db, actor: Actor) -> list[dict[str, Any]]:
         """The actor's levels, without a request in mind."""
-        return assess.levels_to_wire(quotas.levels(db, payer_of(actor), self.default_limits()))
+        payer = payer_of(actor)
+        defaults = self.default_limits()
+        found = quotas.levels(db, payer, defaults)
+        whole = [
+            storage.with_storage(self.platform, db, payer, level, subject_id, defaults)
+            for level, (_, subject_id) in zip(found, quotas.subjects(payer), strict=True)
+        ]
+        return assess.levels_to_wire(whole)
 
     def default_limits(self) -> res.Amounts:
         """A tenant's limits while nobody set any."""
-        return quotas.default_limits(res.total(self.nodes), single_machine=self.single_machine)
+        limits = quotas.default_limits(res.total(self.nodes), single_machine=self.single_machine)
+        disk = sum(node.allocatable.disk_bytes for node in self.nodes)
+        return {**limits, res.STORAGE: disk} if disk and self.single_machine else limits
 
     # -- submitting --------------------------------------------------------------------------
 

@@ -346,7 +346,7 @@ def get_quotas(ctx: Context, query: schemas.QuotaOf) -> dict[str, Any]:
     subject = limits.find_subject(
         ctx.db, ctx.actor, ctx.permission, query.level, query.subject, query.tenant, change=False
     )
-    return limits.view(ctx.db, subject, _engine(ctx).default_limits())
+    return limits.view(ctx.platform, ctx.db, subject, _engine(ctx).default_limits())
 
 
 @routes.put(
@@ -364,4 +364,4 @@ def set_quotas(ctx: Context, body: schemas.QuotaSet) -> dict[str, Any]:
     limits.change(ctx.session, subject, body.limits, _engine(ctx).default_limits())
     ctx.audit_object = ("quota", f"{body.level}:{subject.name}")
     objects.announce(ctx.session, "quota", tenant_id=subject.tenant_id)
-    return limits.view(ctx.session, subject, _engine(ctx).default_limits())
+    return limits.view(ctx.platform, ctx.session, subject, _engine(ctx).default_limits())

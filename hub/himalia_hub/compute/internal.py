@@ -61,7 +61,7 @@ def delete_spec(ctx: Context, spec: int) -> None:
 @routes.get("/admin/quotas", permission=ADMIN, summary="Limits", query=schemas.QuotaOf, response=schemas.QuotaLevel)
 def get_quotas(ctx: Context, query: schemas.QuotaOf) -> dict[str, Any]:
     subject = limits.find_subject(ctx.db, ctx.actor, QUOTAS, query.level, query.subject, query.tenant, change=False)
-    return limits.view(ctx.db, subject, ctx.platform.get(Engine).default_limits())
+    return limits.view(ctx.platform, ctx.db, subject, ctx.platform.get(Engine).default_limits())
 
 
 @routes.put(
@@ -77,4 +77,4 @@ def set_quotas(ctx: Context, body: schemas.QuotaSet) -> dict[str, Any]:
     defaults = ctx.platform.get(Engine).default_limits()
     limits.change(ctx.session, subject, body.limits, defaults)
     ctx.audit_object = ("quota", f"{body.level}:{subject.name}")
-    return limits.view(ctx.session, subject, defaults)
+    return limits.view(ctx.platform, ctx.session, subject, defaults)

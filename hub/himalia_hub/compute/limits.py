@@ -10,10 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from himalia_hub.auth.actor import Actor, Reach
-from himalia_hub.compute import assess, quotas
+from himalia_hub.compute import assess, quotas, storage
 from himalia_hub.compute import resources as res
+from himalia_hub.core.admission import Payer
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import InvalidInput, NotFound, StaleVersion, VersionRequired
+from himalia_hub.platform.parts import Platform
 from himalia_hub.tenancy.tables import Department, Tenant, User
 
 
@@ -108,12 +110,15 @@ def change(session: Session, subject: Subject, limits: Mapping[str, int | None],
         quotas.set_limit(session, subject.level, subject.id, resource, nominal)
 
 
-def view(db: Db, subject: Subject, defaults: Mapping[str, int]) -> dict[str, Any]:
+def view(platform: Platform, db: Db, subject: Subject, defaults: Mapping[str, int]) -> dict[str, Any]:
     """One level as the API shows it."""
     limits: dict[str, int | None] = dict(quotas.limits_of(db, subject.level, subject.id))
     used = quotas.used_of(db, subject.level, subject.id)
     if subject.level == quotas.TENANT:
         limits = {**defaults, **limits}
+    department_id = subject.id if subject.level == quotas.DEPARTMENT else None
+    user_id = subject.id if subject.level == quotas.USER else 0
+    used[res.STORAGE] = storage.used(platform, db, Payer(subject.tenant_id, department_id, user_id), subject.level)
     names = res.ordered({*res.BASE, *limits, *used})
     lines = tuple(quotas.Line(name, limits.get(name), used.get(name, 0)) for name in names)
     return assess.levels_to_wire([quotas.Level(subject.level, subject.name, lines)])[0]

@@ -114,24 +114,24 @@ def used_of(db: Db, level: str, subject_id: int) -> res.Amounts:
     return {row.resource: int(row.used) for row in rows}
 
 
-def _name(db: Db, level: str, subject_id: int) -> str:
+def name_of(db: Db, level: str, subject_id: int) -> str:
     table: Any = {USER: User, DEPARTMENT: Department, TENANT: Tenant}[level]
     column = User.display_name if level == USER else table.name
     return str(db.execute(sa.select(column).where(table.id == subject_id)).scalar_one())
 
 
 def levels(db: Db, payer: Payer, defaults: Mapping[str, int], also: Sequence[str] = ()) -> list[Level]:
-    """Every level with each resource that has a limit, is used, or is named in ``also``."""
+    """Every level with each resource that work occupies: with a limit, used, or named in ``also``."""
     found: list[Level] = []
     for level, subject_id in subjects(payer):
         limits: dict[str, int | None] = dict(limits_of(db, level, subject_id))
         used = used_of(db, level, subject_id)
-        names = {*res.BASE, *used, *limits, *also, *(defaults if level == TENANT else ())}
+        names = {*res.BASE, *used, *limits, *also, *(defaults if level == TENANT else ())} - {res.STORAGE}
         if level == TENANT:
             for name in names:
                 limits.setdefault(name, defaults.get(name, 0))
         lines = tuple(Line(name, limits.get(name), used.get(name, 0)) for name in res.ordered(names))
-        found.append(Level(level, _name(db, level, subject_id), lines))
+        found.append(Level(level, name_of(db, level, subject_id), lines))
     return found
 
 
@@ -162,15 +162,22 @@ def sentences(short: Shortfall) -> tuple[str, str]:
 
 
 def refusal(short: Shortfall) -> QuotaExceeded:
+    """The error of a request that does not fit, with level, resource, used, limit and asked."""
     text, text_zh = sentences(short)
+    storage = short.resource == res.STORAGE
+    hint = "Stop something that is running, choose a smaller size, or ask an administrator for more."
+    hint_zh = "请停止正在运行的任务、选择更小的规格，或联系管理员提高配额。"
+    if storage:
+        hint = "Delete what is no longer needed, or ask an administrator for more."
+        hint_zh = "请删除不再需要的内容，或联系管理员提高配额。"
     return QuotaExceeded(
         text,
         zh=text_zh,
-        field="spec_id",
+        field=None if storage else "spec_id",
         rule=f"at most {res.show(short.resource, short.limit)} at level {short.level}",
         value=short.asked,
-        hint="Stop something that is running, choose a smaller size, or ask an administrator for more.",
-        hint_zh="请停止正在运行的任务、选择更小的规格，或联系管理员提高配额。",
+        hint=hint,
+        hint_zh=hint_zh,
         level=short.level,
         name=short.name,
         resource=short.resource,

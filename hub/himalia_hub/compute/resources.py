@@ -1,6 +1,6 @@
 """Arithmetic on what work asks for and what there is. Pure.
 
-Amounts are kept per resource name: ``cpu_millis``, ``memory_bytes`` and the extended resource
+Amounts are kept per resource name: ``cpu_millis``, ``memory_bytes``, ``storage_bytes`` and the extended resource
 names of accelerators (``nvidia.com/gpu``); an absent name is zero.
 """
 
@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from himalia_hub.backends.protocol import NodeCapacity, Resources
 
-CPU, MEMORY = "cpu_millis", "memory_bytes"
+CPU, MEMORY, STORAGE = "cpu_millis", "memory_bytes", "storage_bytes"
 BASE = (CPU, MEMORY)
 Amounts = dict[str, int]
 
-_NAMES = {CPU: ("CPU", "CPU"), MEMORY: ("memory", "内存")}
+_NAMES = {CPU: ("CPU", "CPU"), MEMORY: ("memory", "内存"), STORAGE: ("storage", "存储")}
 
 
 def amounts(resources: Resources, replicas: int = 1) -> Amounts:
@@ -40,9 +40,10 @@ def short_of(asked: Mapping[str, int], available: Mapping[str, int]) -> list[str
 
 
 def ordered(names: Iterable[str]) -> list[str]:
-    """CPU, memory, then accelerators by name."""
+    """CPU, memory, accelerators by name, storage."""
     present = set(names)
-    return [name for name in BASE if name in present] + sorted(present - set(BASE))
+    accelerators = sorted(present - {*BASE, STORAGE})
+    return [*(name for name in BASE if name in present), *accelerators, *({STORAGE} & present)]
 
 
 def total(nodes: Sequence[NodeCapacity]) -> Amounts:
@@ -68,7 +69,7 @@ def show(resource: str, amount: int) -> str:
     """``1.5 CPU``, ``2 GiB``, ``2 × nvidia.com/gpu``."""
     if resource == CPU:
         return f"{amount / 1000:g} CPU"
-    if resource == MEMORY:
+    if resource in (MEMORY, STORAGE):
         gib = amount / 2**30
         return f"{gib:.3g} GiB" if gib >= 1 or amount == 0 else f"{amount / 2**20:.4g} MiB"
     return f"{amount} × {resource}"

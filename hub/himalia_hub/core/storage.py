@@ -6,6 +6,8 @@ from typing import Protocol
 
 from sqlalchemy.orm import Session
 
+from himalia_hub.core.db import Db
+
 
 class StorageQuota(Protocol):
     """Found by ``platform.get(StorageQuota)``; without one everything fits.
@@ -18,3 +20,12 @@ class StorageQuota(Protocol):
         self, session: Session, *, tenant_id: int, department_id: int | None, owner_id: int, more_bytes: int
     ) -> None:
         """Raise ``QuotaExceeded`` with level, used, limit and asked when the bytes do not fit."""
+
+
+class StorageMeter(Protocol):
+    """What is stored, found by ``platform.get(StorageMeter)``; provided by whatever keeps bytes."""
+
+    def used(
+        self, db: Db, tenant_id: int, *, department_id: int | None = None, owner_id: int | None = None
+    ) -> int:
+        """Bytes in use by a tenant, one of its departments, or one of its people."""
