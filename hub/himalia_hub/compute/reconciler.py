@@ -38,6 +38,7 @@ RUNNING_SECONDS = 0.5
 NODES_SECONDS = 10.0
 ORPHANS_SECONDS = 60.0
 REPEAT_SECONDS = 2.0
+GONE_SECONDS = 2.0
 LAST_LINES = 20
 Attempt = tuple[int, int]
 
@@ -91,9 +92,10 @@ class _Acting:
     applied_at: dict[Attempt, float] = field(default_factory=dict)
     stopped_at: dict[Attempt, float] = field(default_factory=dict)
     trouble: dict[Attempt, _Trouble] = field(default_factory=dict)
+    missing_since: dict[Attempt, float] = field(default_factory=dict)
 
     def forget(self, workload_id: int) -> None:
-        for kept in (self.applied_at, self.stopped_at, self.trouble):
+        for kept in (self.applied_at, self.stopped_at, self.trouble, self.missing_since):
             for key in [key for key in kept if key[0] == workload_id]:
                 del kept[key]
 
@@ -167,6 +169,9 @@ class Reconciler:
         present = next((a for a in attempts if a.attempt == row.attempt), None)
         if present is not None:
             self._engine.live.observe(row.id, present)
+            self._acting.missing_since.pop((row.id, row.attempt), None)
+        elif self._only_just_missing(row):
+            return Change(row, Decision(Phase(row.phase)), [], row.steps, row.endpoints, row.replicas_ready)
         due = self._book.due(row.id, attempts)
         trouble = self._acting.trouble.get((row.id, row.attempt))
         policy = self._engine.translator(row.kind).policy
@@ -205,6 +210,14 @@ class Reconciler:
             endpoints=_endpoints(present) if shown and present is not None else [],
             ready=_ready(present, policy.probed) if shown and present is not None else 0,
         )
+
+    def _only_just_missing(self, row: Any) -> bool:
+        """Seen before and not in this observation: believed gone only after it stayed away a while."""
+        key = (row.id, row.attempt)
+        if not self._book.seen(*key):
+            return False
+        since = self._acting.missing_since.setdefault(key, time.monotonic())
+        return time.monotonic() - since < GONE_SECONDS
 
     def _may_apply(self, attempt: Attempt) -> bool:
         if attempt in self._acting.applying:

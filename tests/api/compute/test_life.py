@@ -6,17 +6,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from himalia_hub.core.db import Database
 from himalia_hub.core.usage import UsageFact
 from tests.api.compute.conftest import Machine, wait_for
 
 
+def facts_from(db: Database, workload_id: int) -> list[Any]:
+    with db.engine.connect() as connection:
+        statement = sa.select(UsageFact.__table__).where(UsageFact.workload_id == workload_id)
+        return list(connection.execute(statement.order_by(UsageFact.id)))
+
+
 def facts_of(machine: Machine, workload_id: int) -> list[Any]:
-    with machine.world.live.platform.db.engine.connect() as db:
-        return list(
-            db.execute(
-                sa.select(UsageFact.__table__).where(UsageFact.workload_id == workload_id).order_by(UsageFact.id)
-            )
-        )
+    return facts_from(machine.world.live.platform.db, workload_id)
 
 
 def test_a_script_runs_logs_and_is_metered(machine: Machine) -> None:
