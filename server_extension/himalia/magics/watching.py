@@ -17,7 +17,7 @@ from himalia.sdk.training import Run
 
 LINES = 200
 POLL_SECONDS = 1.0
-SERIES_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito: safe for colour-blind people
+SERIES_COLOURS = ("#2b8cd6", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito: safe for colour-blind people
 
 
 class View:
@@ -64,16 +64,21 @@ class View:
         run = self.run
         progress = run.progress
         share = progress.step / progress.total * 100 if progress and progress.total else 0
-        head = [run.title, run.phase.replace("_", " "), duration(time.monotonic() - self._began), run.summary()]
+        charts = curves(self._series)
+        head = [run.title, run.phase.replace("_", " "), duration(time.monotonic() - self._began)]
         if progress and progress.total:
             head.insert(2, f"{progress.step}/{progress.total}")
+        if not charts:  # else their legends say it
+            head += [f"{name} {value:.4g}" for name, value in list(run.metrics_last.items())[:4]]
+        if run.cost_micros:
+            head.append(run.client.currency.show(run.cost_micros))
         message = f"<div style='margin:2px 0'>{html.escape(run.message)}</div>" if run.message else ""
         bar = "<div style='height:3px;background:var(--jp-border-color2,#8884);max-width:640px;margin:4px 0'>"
         bar += f"<div style='height:3px;width:{share:.1f}%;background:var(--jp-brand-color1,#1976d2)'></div></div>"
         log = html.escape("\n".join(self._lines).strip("\n"))
         shown = f"<pre style='max-height:260px;overflow:auto;margin:4px 0;font-size:12px'>{log}</pre>" if log else ""
         title = html.escape(" · ".join(dict.fromkeys(part for part in head if part)))
-        return f"<div style='{STYLE}'>{title}{bar if share else ''}{message}{curves(self._series)}{shown}</div>"
+        return f"<div style='{STYLE}'>{title}{bar if share else ''}{message}{charts}{shown}</div>"
 
 
 def watch(run: Run, *, wait: bool) -> None:
@@ -137,10 +142,12 @@ def _chart(group: list[dict[str, Any]], width: int = 300, height: int = 110) -> 
         lines.append(f"<polyline fill='none' stroke='{colour}' stroke-width='1.5' points='{points}'/>")
         name, value = html.escape(str(one["name"])), one["points"][-1][1]
         legend.append(f"<span><span style='color:{colour}'>━</span> {name} {value:.4g}</span>")
-    box = f"viewBox='-2 -2 {width + 4} {height + 4}' width='{width}' height='{height}' role='img'"
-    frame = "border-left:1px solid var(--jp-border-color2,#8884);border-bottom:1px solid var(--jp-border-color2,#8884)"
+    box = f"viewBox='-46 -4 {width + 50} {height + 8}' width='{width + 50}' height='{height + 8}' role='img'"
+    frame = f"<path d='M0 0V{height}H{width}' fill='none' stroke='currentColor' opacity='.25'/>"
     title = html.escape(", ".join(str(one["name"]) for one in group))
-    svg = f"<svg {box} style='{frame}' aria-label='{title}'>{''.join(lines)}</svg>"
+    scale = "fill='currentColor' opacity='.65' font-size='10' text-anchor='end'"
+    ends = f"<text x='-4' y='8' {scale}>{high:.4g}</text><text x='-4' y='{height}' {scale}>{low:.4g}</text>"
+    svg = f"<svg {box} aria-label='{title}'>{frame}{''.join(lines)}{ends}</svg>"
     return f"<div>{svg}<div style='display:flex;gap:10px;font-size:12px'>{''.join(legend)}</div></div>"
 
 

@@ -116,9 +116,8 @@ class Table:
             "<tr style='background:none'>" + "".join(f"<td style='{line}'>{_pill(v)}</td>" for v in row) + "</tr>"
             for row in self.rows
         )
-        table = (
-            f"<table style='border-collapse:collapse;margin:0'><tr style='background:none'>{head}</tr>{body}</table>"
-        )
+        look = "border-collapse:collapse;margin:0;color:inherit;font:inherit"
+        table = f"<table style='{look}'><tr style='background:none'>{head}</tr>{body}</table>"
         return f"<div style='{STYLE}'>{caption}{table}</div>"
 
 
