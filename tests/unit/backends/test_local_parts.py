@@ -186,6 +186,38 @@ def test_v2_beside_the_own_group_when_processes_live_in_it(tmp_path: Path, monke
     assert layout.missing == ()
 
 
+def test_v2_in_a_container_moves_its_processes_into_a_leaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's root group is its own: its processes go aside, so that controllers can be given on."""
+    v2_tree(tmp_path)
+    (tmp_path / "cgroup.type").write_text("domain\n")
+    (tmp_path / "cgroup.procs").write_text("1\n23\n")
+    moved: list[str] = []
+
+    def kernel(path: str, text: str) -> None:
+        if path == f"{tmp_path}/cgroup.subtree_control" and moved != ["1", "23"]:
+            raise OSError(16, "busy")
+        if path == f"{tmp_path}/himalia-platform/cgroup.procs":
+            moved.append(text)
+            return
+        Path(path).write_text(text)
+
+    monkeypatch.setattr(cgroups, "_write", kernel)
+    layout = cgroups.detect("himalia", V2.format(base=tmp_path), "0::/\n")
+    assert layout.roots == {"unified": f"{tmp_path}/himalia"}
+    assert moved == ["1", "23"]
+
+
+def test_v2_leaves_the_processes_of_others_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's real root group (no type) and a group nobody delegated are not rearranged."""
+    v2_tree(tmp_path)
+    (tmp_path / "cgroup.procs").write_text("1\n")
+    (tmp_path / "user" / "service" / "cgroup.procs").write_text("7\n")
+    monkeypatch.setattr(cgroups, "_write", lambda path, text: Path(path).write_text(text))
+    for own in ("0::/\n", "0::/user/service\n"):
+        assert cgroups.detect("himalia", V2.format(base=tmp_path), own).version == 2
+    assert not list(tmp_path.rglob("*-platform"))
+
+
 def test_v2_limits_and_meters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     layout = cgroups.Layout(2, {"unified": str(tmp_path)})
     group = cgroups.Group(layout, "w1-1-0")

@@ -106,7 +106,8 @@ def _unified_base(own: str, point: str, name: str) -> str | None:
     """A v2 group whose children have memory, cpu and pids controllers, or ``None``.
 
     The platform's own group cannot be it while processes live there (v2 forbids processes in a
-    group that distributes controllers), so its parent or the mount's root are tried after it.
+    group that distributes controllers). Where the group was delegated to us its processes move
+    into a leaf; otherwise its parent and the mount's root are tried.
     """
     for base in dict.fromkeys((own, os.path.dirname(own), point)):
         if not base.startswith(point):
@@ -114,6 +115,8 @@ def _unified_base(own: str, point: str, name: str) -> str | None:
         available = _read(os.path.join(base, "cgroup.controllers")).split()
         if not {"memory", "cpu", "pids"} <= set(available):
             continue
+        if base == own and _is_ours(own, point):
+            _move_processes(own, os.path.join(own, f"{name}-platform"))
         group = os.path.join(base, name)
         try:
             _write(os.path.join(base, "cgroup.subtree_control"), "+memory +cpu +pids")
@@ -123,6 +126,25 @@ def _unified_base(own: str, point: str, name: str) -> str | None:
             continue
         return group
     return None
+
+
+def _is_ours(group: str, point: str) -> bool:
+    """Whether a group's inside is ours to arrange: delegated by systemd, or a container's own root."""
+    if group == point:
+        return os.path.exists(os.path.join(group, "cgroup.type"))  # the machine's real root has no type
+    for attribute in ("user.delegate", "trusted.delegate"):
+        with contextlib.suppress(OSError):
+            if os.getxattr(group, attribute) == b"1":
+                return True
+    return False
+
+
+def _move_processes(group: str, leaf: str) -> None:
+    with contextlib.suppress(OSError):
+        os.makedirs(leaf, exist_ok=True)
+        for pid in _read(os.path.join(group, "cgroup.procs")).split():
+            with contextlib.suppress(OSError):  # kernel threads stay, ended ones are gone
+                _write(os.path.join(leaf, "cgroup.procs"), pid)
 
 
 def _read(path: str) -> str:
