@@ -82,7 +82,5 @@ def used(db: Db, tenant_id: int, *, department_id: int | None = None, owner_id: 
 class UsageMeter:
     """Implements ``core.storage.StorageMeter``."""
 
-    def used(
-        self, db: Db, tenant_id: int, *, department_id: int | None = None, owner_id: int | None = None
-    ) -> int:
+    def used(self, db: Db, tenant_id: int, *, department_id: int | None = None, owner_id: int | None = None) -> int:
         return used(db, tenant_id, department_id=department_id, owner_id=owner_id)
