@@ -131,7 +131,7 @@ def decide(wanted: str, revision: int, live_revision: int | None, variants: Sequ
         return Decision("stopping" if left else "stopped", None, (), stop=left)
     current = [variant for variant in variants if variant.state == "current"]
     older = [variant for variant in variants if variant.state == "retiring"]
-    drained = tuple(v.id for v in older if v.drain_until is not None and v.drain_until <= now and not v.ended)
+    drained = tuple(v.id for v in older if v.drain_until is not None and v.drain_until <= now)
     failed = next((variant for variant in current if variant.ended), None)
     waiting = failed or next((variant for variant in current if not variant.addresses), None)
     if waiting is None:

@@ -123,7 +123,7 @@ def get_job(ctx: Context, job: int) -> dict[str, Any]:
 def delete_job(ctx: Context, job: int) -> None:
     row = objects.find(ctx.session, Job, ctx.actor, ctx.permission, job, lock=True)
     runs = ctx.session.execute(sa.select(Run).where(Run.job_id == row.id, Run.deleted_at.is_(None))).scalars().all()
-    service.delete_runs(ctx.session, runs)
+    service.delete_runs(ctx.platform, ctx.session, runs)
     row.deleted_at = clock.now()
     objects.touch(ctx.session, "job", row, op="deleted")
 
@@ -260,7 +260,7 @@ def repeat_run(ctx: Context, run: int) -> dict[str, Any]:
 @routes.delete("/runs/{run}", permission="train.job.delete", summary="Delete a run that has ended", object_kind="run")
 def delete_run(ctx: Context, run: int) -> None:
     row = objects.find(ctx.session, Run, ctx.actor, ctx.permission, run, lock=True)
-    service.delete_runs(ctx.session, [row])
+    service.delete_runs(ctx.platform, ctx.session, [row])
     job = ctx.session.get(Job, row.job_id, with_for_update=True)
     assert job is not None
     if job.last_run_id == row.id:

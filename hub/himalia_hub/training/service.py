@@ -20,6 +20,7 @@ from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock, names, objects
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import InvalidTransition, NotFound
+from himalia_hub.data.content import usage
 from himalia_hub.data.datasets import versions
 from himalia_hub.develop.algorithms import rules as algorithm_rules
 from himalia_hub.develop.algorithms import service as algorithms
@@ -259,7 +260,7 @@ def changed(platform: Platform, session: Session, actor: Actor, job: Job, change
     return prepare(platform, session, actor, request)
 
 
-def delete_runs(session: Session, runs: Sequence[Run]) -> None:
+def delete_runs(platform: Platform, session: Session, runs: Sequence[Run]) -> None:
     """Delete ended runs with what they reported; bytes nobody names are collected later."""
     active = [run for run in runs if run.phase not in ENDED]
     if active:
@@ -271,11 +272,22 @@ def delete_runs(session: Session, runs: Sequence[Run]) -> None:
             runs=[{"id": run.number, "phase": run.phase} for run in active[:10]],
         )
     ids = [run.id for run in runs]
+    sizes = sa.select(RunFile.run_id, sa.func.sum(RunFile.size)).where(RunFile.run_id.in_(ids)).group_by(RunFile.run_id)
+    kept = {run_id: int(size) for run_id, size in session.execute(sizes)}
     series = sa.select(RunSeries.id).where(RunSeries.run_id.in_(ids))
     session.execute(sa.delete(RunPoint).where(RunPoint.series_id.in_(series)))
     for table in (RunSeries, RunFile, RunPart, RunInput):
         session.execute(sa.delete(table).where(table.run_id.in_(ids)))
     for run in runs:
+        usage.occupy(
+            platform,
+            session,
+            tenant_id=run.tenant_id,
+            department_id=run.department_id,
+            owner_id=run.owner_id,
+            kind="run",
+            size=-kept.get(run.id, 0),
+        )
         run.deleted_at = clock.now()
         objects.touch(session, "run", run, op="deleted")
 

@@ -7,7 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.orm import Session
 
+from himalia_hub.compute.tables import ResourceSpec
+from himalia_hub.core import clock
+from himalia_hub.data.content import usage
 from tests.api.compute.conftest import Machine
 from tests.support.data import ok, problem
 from tests.support.pieces import digits, make_version, run_ended, spec_of, until
@@ -145,5 +149,80 @@ def test_a_hanging_script_is_stopped_and_its_files_are_kept(machine: Machine) ->
     ended = run_ended(client, run["id"])
     assert (ended["phase"], ended["reason"]) == ("stopped", "stopped_by_user")
     assert [file["path"] for file in ok(client.get(f"/runs/{run['id']}/outputs"))["items"]] == ["half"]
+    with machine.world.live.platform.db.engine.connect() as db:
+        assert usage.used(db, machine.world.alpha.tenant_id) == len("half")
     ok(client.delete(f"/runs/{run['id']}"), 204)
+    with machine.world.live.platform.db.engine.connect() as db:
+        assert usage.used(db, machine.world.alpha.tenant_id) == 0
     assert client.get(f"/runs/{run['id']}").status_code == 404
+
+
+def test_a_script_that_fills_the_disk_ends_for_that_reason_and_says_so(machine: Machine) -> None:
+    """BAD INPUT: the run ends, its neighbours do not notice, what it logged is kept."""
+    client = machine.world.alpha.member.client()
+    moment = clock.now()
+    small = {"cpu_millis": 250, "memory_bytes": 512 * 2**20, "disk_bytes": 60 * 2**20, "accelerators": {}}
+
+    def add(session: Session) -> int:
+        row = ResourceSpec(name="small disk", created_at=moment, updated_at=moment, **small)
+        session.add(row)
+        session.flush()
+        return row.id
+
+    spec = machine.world.live.write(add)
+    code = """
+import himalia, time
+himalia.log(written=1, step=0)
+print("filling", flush=True)
+with open("/himalia/output/full", "wb") as file:
+    for n in range(4000):
+        file.write(b"x" * 1_000_000)
+        file.flush()
+        time.sleep(0.005)
+"""
+    run = ok(client.post("/scripts", json={"name": "filler", "code": code, "spec_id": spec}), 201)
+    ended = run_ended(client, run["id"])
+    assert (ended["phase"], ended["reason"]) == ("failed", "out_of_disk"), ended["message"]
+    assert "60" in ended["message"] or "MiB" in ended["message"], ended["message"]
+    assert ok(client.get(f"/runs/{run['id']}/metrics"))["series"][0]["name"] == "written"
+
+
+def test_a_new_run_of_a_job_changes_only_what_is_given(machine: Machine) -> None:
+    """TRN-1: V0002 of a job; a foreign job, dataset and run are not found; deletion waits for the end."""
+    client = machine.world.alpha.member.client()
+    dataset = make_version(client, digits(40, classes=2))
+    body = {
+        "name": "two",
+        "algorithm_id": 1,
+        "dataset": {"id": dataset["id"], "version": "V0001"},
+        "parameters": PARAMETERS,
+        "spec_id": spec_of(client),
+    }
+    job = ok(client.post("/jobs", json=body), 201)
+    problem(client.post("/jobs", json=body), 409, "name_taken")
+    first = job["latest_run"]["id"]
+    problem(client.delete(f"/jobs/{job['id']}"), 409, "invalid_transition")
+    problem(client.delete(f"/datasets/{dataset['id']}"), 409, "in_use")
+    run_ended(client, first)
+    second = ok(client.post(f"/jobs/{job['id']}/runs", json={"parameters": {"epochs": 2, "image_size": 24}}), 201)
+    assert (second["version"], second["parameters"]["epochs"]) == ("V0002", 2)
+    assert second["dataset"]["version"] == "V0001"
+    assert run_ended(client, second["id"])["phase"] == "succeeded"
+    listed = ok(client.get(f"/jobs/{job['id']}/runs"))
+    assert {one["version"] for one in listed["items"]} == {"V0001", "V0002"}
+
+    for stranger in (machine.world.beta.member.client(), machine.world.alpha.colleague.client()):
+        problem(stranger.get(f"/runs/{first}"), 404, "not_found")
+        problem(stranger.get(f"/runs/{first}/metrics"), 404, "not_found")
+        problem(stranger.post(f"/runs/{first}/repeat"), 404, "not_found")
+        problem(stranger.post("/jobs", json=body), 404, "not_found")
+    refused = problem(client.post("/jobs", json={**body, "name": "x", "spec_id": 999}), 422, "invalid_input")
+    assert refused["field"] == "spec_id"
+    assert (
+        client.post("/jobs", json={**body, "name": "x", "parameters": {"epochs": 0}}).json()["field"]
+        == "parameters.epochs"
+    )
+    assert [one["name"] for one in ok(client.get("/jobs"))["items"]] == ["two"]
+    ok(client.delete(f"/jobs/{job['id']}"), 204)
+    problem(client.get(f"/runs/{first}"), 404, "not_found")
+    assert ok(client.get("/jobs"))["items"] == []

@@ -58,6 +58,8 @@ def test_a_rollout_switches_when_ready_drains_and_then_stops() -> None:
     assert decide("running", 2, 2, [draining, seen(2, 2)], NOW).stop == ()
     drained = replace(old, drain_until=NOW)
     assert decide("running", 2, 2, [drained, seen(2, 2)], NOW).stop == (1,)
+    crashed = seen(1, 1, state="retiring", drain_until=NOW, **FAILED)
+    assert decide("running", 2, 2, [crashed, seen(2, 2)], NOW).stop == (1,)  # it is looked at no more
 
 
 def test_a_revision_that_fails_leaves_the_one_before_answering() -> None:
