@@ -117,7 +117,7 @@ export function usePublishedDatasets(): UseQueryResult<Dataset[]> {
 export function useVersionsOf(dataset: number | null): UseQueryResult<DatasetVersion[]> {
   const { client } = useFrame();
   return useQuery({
-    queryKey: keys.part('dataset', dataset ?? 0, 'versions'),
+    queryKey: keys.part('dataset', dataset ?? 0, 'published'),
     queryFn: async () => rows(await client.get<Many<DatasetVersion>>(`/datasets/${dataset}/versions`)),
     enabled: dataset !== null
   });
