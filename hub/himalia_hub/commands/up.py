@@ -99,10 +99,16 @@ def up(options: Options) -> int:
 
 def _environments(console: Any) -> Path:
     """Build the runtime environments that are missing; answers where they are."""
-    from himalia_hub.develop.images.builder import build_missing, environments_root
+    from himalia_hub.develop.images.builder import BuildError, build_missing, environments_root
 
     root = environments_root(Path(sys.prefix))
-    build_missing(root, report=lambda text: console.fact("environment", text))
+    try:
+        build_missing(root, report=lambda text: console.fact("environment", text))
+    except (BuildError, OSError) as error:
+        raise SupervisorError(
+            f"The runtime environments in {root} could not be built: {error}",
+            "Environments need the package index once; HIMALIA_ENVIRONMENTS names another folder for them.",
+        ) from error
     return root
 
 

@@ -407,6 +407,8 @@ def handlers() -> list[Any]:
         (r"/home", StartPageHandler),
         (r"/spawn(?:/.*)?", ToStartPage),
         (r"/spawn-pending/.*", ToStartPage),
+        # Tokens of programs are the platform's own; the hub's identify notebooks only.
+        (r"/(?:token|admin)", ToStartPage),
         (r"/himalia/link", LinkHandler),
         (r"/himalia/step-up", StepUpHandler),
         (r"/himalia/language", LanguageHandler),
