@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -327,3 +328,29 @@ def test_egress_may_be_closed(make_harness: Callable[..., LocalHarness]) -> None
     harness = make_harness(egress="none", egress_allow=("0.0.0.0/0",))
     text = harness.result(harness.python(PROXY, "CONNECT 93.184.215.14:443 HTTP/1.1\\r\\n\\r\\n"))
     assert text.startswith("HTTP/1.1 403 ")
+
+
+def test_connections_beyond_the_limit_are_closed_and_later_ones_served(
+    make_harness: Callable[..., LocalHarness],
+) -> None:
+    harness = make_harness(connections_max=12)
+    plan, address = echo_server(harness)
+    shim = harness.shim_pid(plan)  # type: ignore[arg-type]
+    limits = Path(f"/proc/{shim}/limits").read_text().splitlines()
+    soft, hard = next(line for line in limits if line.startswith("Max open files")).split()[3:5]
+    assert soft == hard, "all descriptors that the system allows"
+    socks = [dial(address) for _ in range(12)]
+    assert all(exchange(sock, b"x") == b"x" for sock in socks)
+    assert not _echoes(address)
+    for sock in socks:
+        sock.close()
+    harness.wait(plan, lambda _seen: _echoes(address))  # type: ignore[arg-type]
+    harness.stop(plan, grace_seconds=0)  # type: ignore[arg-type]
+
+
+def _echoes(address: str) -> bool:
+    try:
+        with dial(address) as sock:
+            return exchange(sock, b"x") == b"x"
+    except OSError:
+        return False

@@ -148,6 +148,7 @@ class Launcher:
             "grace_seconds": plan.grace_seconds,
             "log_bytes_max": options.log_bytes_max,
             "relay_file": str(self._relay_file),
+            "connections_max": options.connections_max,
             "egress": options.egress == "public",
             "egress_allow": list(options.egress_allow),
             "cgroups": self._layout.to_json(),

@@ -25,6 +25,7 @@ class LocalOptions:
         relay: Where the platform's services listen: ``api``, ``hub`` and ``s3`` to (host, port).
         egress: ``public`` lets workloads reach public addresses through the proxy, ``none`` nothing.
         egress_allow: Further networks (CIDR) that workloads may reach, although not public.
+        connections_max: Relayed connections of one replica at a time; more are closed at once.
         log_bytes_max: Output kept per replica; older output goes first.
         cache_bytes_max: Size of the cache of read-only folders; what is in use is never evicted.
         disk_reserve_bytes: Free space below which work that keeps writing is ended and none starts.
@@ -43,6 +44,7 @@ class LocalOptions:
     relay: Mapping[str, tuple[str, int]] = dataclasses.field(default_factory=dict)
     egress: Literal["public", "none"] = "public"
     egress_allow: tuple[str, ...] = ()
+    connections_max: int = 4096
     log_bytes_max: int = 1 << 30
     cache_bytes_max: int = 20 << 30
     disk_reserve_bytes: int = 1 << 30

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import socket
 
 from himalia_hub.backends.local import netns
@@ -22,18 +23,24 @@ if TYPE_CHECKING:
 
 _CHUNK = 65536
 _CONNECT_SECONDS = 10.0
-_CONNECTIONS = 4096
+_OTHER_DESCRIPTORS = 200
 _SOCKETS_PAUSE = 0.5
 
 
 class Connections:
     """Counts open relayed connections, so that one workload cannot use up the shim's descriptors."""
 
-    def __init__(self) -> None:
+    def __init__(self, wanted: int) -> None:
+        """Takes all descriptors the system allows; each connection needs two."""
         self.open = 0
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard == resource.RLIM_INFINITY:
+            hard = 1 << 20
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.limit = max(1, min(wanted, (hard - _OTHER_DESCRIPTORS) // 2))
 
     def full(self) -> bool:
-        return self.open >= _CONNECTIONS
+        return self.open >= self.limit
 
 
 class _Way:

@@ -152,7 +152,7 @@ class Shim:
             self._finish(Ending("start_failed", f"The sandbox could not be set up: {problem}."))
 
     def _open_network(self) -> None:
-        self.count = relay.Connections()
+        self.count = relay.Connections(self.spec["connections_max"])
         targets = relay.Targets(self.spec["relay_file"])
         if self.level == "unsafe":
             self._share_network(targets)
