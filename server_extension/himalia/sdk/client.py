@@ -161,14 +161,15 @@ class Client:
         return found.get_version(version)
 
     def spec_id(self, spec: str | int | compute.Spec | None, scenario: str) -> int:
-        """The number of a spec; without one the cheapest of the scenario."""
+        """The number of a spec; without one the cheapest of the scenario with a whole CPU and 1 GiB."""
         if isinstance(spec, compute.Spec):
             return spec.id
         if isinstance(spec, int):
             return spec
         offered = [item for item in self.specs.list() if item.scenario in ("any", "", scenario) or scenario == "any"]
         if spec is None and offered:
-            return min(offered, key=lambda item: (item.price_per_hour_micros, item.resources.cpu_millis)).id
+            roomy = [s for s in offered if s.resources.cpu_millis >= 1000 and s.resources.memory_bytes >= 2**30]
+            return min(roomy or offered, key=lambda s: (s.price_per_hour_micros, s.resources.cpu_millis)).id
         for item in offered:
             if item.name == spec:
                 return item.id

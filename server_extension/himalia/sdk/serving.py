@@ -16,6 +16,7 @@ from himalia.sdk.data import version_name
 from himalia.sdk.decode import decode
 from himalia.sdk.display import Progress
 from himalia.sdk.errors import InvalidInput, WorkFailed
+from himalia.sdk.local import Row
 from himalia.sdk.registry import Model, ModelVersion
 from himalia.sdk.training import VersionRef
 
@@ -106,7 +107,7 @@ class Service(Resource):
 
         Args:
             value: A path of a picture, bytes, a ``PIL.Image``, a numpy array of pixels
-                (uint8, or floats in [0, 1]), or anything JSON.
+                (uint8, or floats in [0, 1]), a row of a dataset, or anything JSON.
         """
         body, kind = _payload(value)
         answer = self.client.http.request(
@@ -197,6 +198,8 @@ class Services(Collection[Service]):
 
 
 def _payload(value: Any) -> tuple[bytes, str]:
+    if isinstance(value, Row):
+        value = value.path
     if isinstance(value, (str, Path)):
         path = Path(value)
         if not path.is_file():

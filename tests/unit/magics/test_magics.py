@@ -108,6 +108,7 @@ def test_from_a_cell_to_an_answer(kernel: Kernel, machine: Machine, tmp_path: Pa
     table = kernel.run("m = run.metrics(); print(m.shape, m['validation_accuracy'].iloc[-1] > 0.8)")
     assert "(5, 4) True" in table
     assert "V0001" in kernel.run("print(run.to_model('digits').version)")
+    assert "epoch 5/5" in kernel.run("import sys\n!{sys.executable} -m himalia.cli runs log -f {run.id}")
     assert "digits" in kernel.run("%himalia models")
     assert "cell" in kernel.run("%himalia jobs")
     for view in ("status", "quota", "balance", "services", "cost"):
@@ -121,6 +122,7 @@ def test_from_a_cell_to_an_answer(kernel: Kernel, machine: Machine, tmp_path: Pa
     assert "<td" in answer and "data:image/png;base64," in answer and f"alt='{name[0]}'" in answer, answer[:500]
     kernel.run("from PIL import Image; import numpy as np; pixels = np.asarray(Image.open('seven.png')) / 255")
     assert f"alt='{name[0]}'" in kernel.run("%predict reader pixels")
+    assert "data:image/png" in kernel.run("%predict reader data[0]")
     kernel.run("key = service.create_key('outside'); assert len(key.key) > 20")
     assert "curl" in kernel.run("print(service.guide()['curl'])")
     kernel.run("service.stop()")
