@@ -84,7 +84,7 @@ def suffix() -> str:
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
-    write_digits(folder / "labelled", range(0, 90))
+    write_digits(folder / "labelled", range(90))
     (folder / "labelled" / "0" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n not a picture")
     write_digits(folder / "plain", range(100, 106), by_label=False)
     write_digits(folder / "unseen", range(200, 201), by_label=False)

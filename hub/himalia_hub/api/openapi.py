@@ -54,7 +54,8 @@ class _Schemas:
             name = _clean(shape.__name__)
             self._add(name, schema)
             return {"$ref": f"#/components/schemas/{name}"}
-        return _renamed(schema)
+        renamed: dict[str, Any] = _renamed(schema)
+        return renamed
 
     def _add(self, name: str, definition: dict[str, Any]) -> None:
         self.components[_clean(name)] = _renamed(definition)
@@ -83,8 +84,8 @@ def _parameters(route: Route, schemas: _Schemas) -> list[dict[str, Any]]:
         schema = {"type": "integer", "minimum": 1} if kind is int else {"type": "string"}
         found.append({"name": name, "in": "path", "required": True, "schema": schema})
     if route.query is not None:
-        schema = schemas.of(route.query, "validation")
-        definition = schemas.components.pop(schema["$ref"].rpartition("/")[2])
+        reference = str(schemas.of(route.query, "validation")["$ref"])
+        definition = schemas.components.pop(reference.rpartition("/")[2])
         for name, prop in definition.get("properties", {}).items():
             found.append(
                 {"name": name, "in": "query", "required": name in definition.get("required", []), "schema": prop}

@@ -265,19 +265,19 @@ class Walk:
         version = self.api(
             "POST", f"datasets/{dataset}/publish", {"splits": {"train": 0.7, "validation": 0.2, "test": 0.1}, "seed": 7}
         )["version"]
-        ready = self.wait(
+        return self.wait(  # type: ignore[no-any-return]
             "the split",
             lambda: self.api("GET", f"datasets/{dataset}/versions/{version}"),
             lambda v: v["splits"]["state"] == "ready",
         )
-        return ready  # type: ignore[no-any-return]
 
     def publish(self) -> str:
         version = self._publish()
         if version["version"] != "V0001":
             raise Unexpected(f"the first version is {version['version']}")
         splits = version["splits"]
-        return f"{version['items']} items, {splits['train']}/{splits['validation']}/{splits['test']}, digest {version['digest'][:12]}"
+        shares = "/".join(str(splits[name]) for name in ("train", "validation", "test"))
+        return f"{version['items']} items, {shares}, digest {version['digest'][:12]}"
 
     def compare(self) -> str:
         item = self._items()[0]
@@ -332,7 +332,9 @@ class Walk:
         lineage = made["lineage"]
         if lineage["dataset_version"] != "V0002":
             raise Unexpected(f"the lineage names {lineage}")
-        return f"{made['model']['name']} {made['version']}, {made['bytes']} bytes, from {lineage['dataset']['name']} V0002"
+        return (
+            f"{made['model']['name']} {made['version']}, {made['bytes']} bytes, from {lineage['dataset']['name']} V0002"
+        )
 
     def deploy(self) -> str:
         model = self.facts["model"]
@@ -375,7 +377,8 @@ class Walk:
         )
         if wrong.status_code == 200:
             raise Unexpected("the service answered a wrong key")
-        return f"{path} is {label} at {answer['predictions'][0]['score']:.2f}; outside {outside}, wrong key {wrong.status_code}"
+        score = answer["predictions"][0]["score"]
+        return f"{path} is {label} at {score:.2f}; outside {outside}, wrong key {wrong.status_code}"
 
     def sdk(self) -> str:
         path, data = self.facts["held_back"]
