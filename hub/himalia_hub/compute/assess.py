@@ -19,7 +19,7 @@ from himalia_hub.compute import resources as res
 from himalia_hub.compute.phases import Phase
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock
-from himalia_hub.core.admission import BudgetCheck, Estimate, Payer
+from himalia_hub.core.admission import Estimate, Payer
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import InvalidInput
 
@@ -116,30 +116,38 @@ def sort_live(rows: Sequence[Any]) -> tuple[list[queue.Occupying], list[queue.Wa
     return occupying, waiting
 
 
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What any start by this payer meets, read once for as many sizes as are to be assessed."""
+
+    payer: Payer
+    levels: tuple[quotas.Level, ...]
+    nodes: Sequence[NodeCapacity]
+    occupying: Sequence[queue.Occupying]
+    waiting: Sequence[queue.Waiting]
+
+
+def look(db: Db, payer: Payer, *, nodes: Sequence[NodeCapacity], single_machine: bool) -> Situation:
+    """Read quotas and queue; ``nodes`` are the backend's as last seen."""
+    defaults = quotas.default_limits(res.total(nodes), single_machine=single_machine)
+    occupying, waiting = live(db)
+    return Situation(payer, tuple(quotas.levels(db, payer, defaults)), nodes, occupying, waiting)
+
+
 def assess(
-    db: Db,
-    payer: Payer,
-    resources: Resources,
-    replicas: int,
-    section: str,
-    *,
-    nodes: Sequence[NodeCapacity],
-    single_machine: bool,
-    budget: BudgetCheck,
-    priority: int = 0,
+    situation: Situation, resources: Resources, replicas: int, estimate: Estimate, *, priority: int = 0
 ) -> Assessment:
-    """Look at size, quotas, money and room; changes nothing.
+    """Look at size, quotas, money and room. Pure.
 
     Args:
         resources: What one replica asks for.
-        nodes: The backend's nodes as last seen.
+        estimate: What it would cost.
         priority: Its place in the queue is behind all of the same and of higher priority.
     """
     asked = res.amounts(resources, replicas)
+    occupying, waiting, nodes = situation.occupying, situation.waiting, situation.nodes
     capacity = res.total(nodes)
-    defaults = quotas.default_limits(capacity, single_machine=single_machine)
-    found = quotas.levels(db, payer, defaults, tuple(asked))
-    occupying, waiting = live(db)
+    found = [quotas.naming(level, asked) for level in situation.levels]
     me = queue.Waiting(2**62, priority, asked)
     left = queue.free(capacity, occupying)
     fits_now = me.workload_id in queue.admissible([*waiting, me], left)
@@ -155,7 +163,7 @@ def assess(
         levels=tuple(found),
         too_big=too_big(resources, replicas, nodes),
         short=quotas.shortfall(found, asked),
-        estimate=budget.estimate(db, payer.tenant_id, resources, replicas, section),
+        estimate=estimate,
         fits_now=fits_now,
         lacks=lacks,
         position=len(ahead) + 1,

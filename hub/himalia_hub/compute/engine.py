@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -89,10 +89,8 @@ class Engine:
 
     # -- asking ------------------------------------------------------------------------------
 
-    def assess(
-        self, db: Db, payer: Payer, resources: Resources, replicas: int, section: str, *, priority: int = 0
-    ) -> assess.Assessment:
-        """What would happen to such a start; raises :class:`BackendUnavailable` before nodes are known."""
+    def look(self, db: Db, payer: Payer) -> assess.Situation:
+        """What any start by this payer meets; raises :class:`BackendUnavailable` before nodes are known."""
         if not self.nodes:
             raise BackendUnavailable(
                 "The machines of this installation are not known yet.",
@@ -100,23 +98,32 @@ class Engine:
                 hint="Try again in a few seconds.",
                 hint_zh="请几秒后重试。",
             )
-        return assess.assess(
-            db,
-            payer,
-            resources,
-            replicas,
-            section,
-            nodes=self.nodes,
-            single_machine=self.single_machine,
-            budget=self.budget,
-            priority=priority,
-        )
+        return assess.look(db, payer, nodes=self.nodes, single_machine=self.single_machine)
+
+    def assess(
+        self, db: Db, payer: Payer, resources: Resources, replicas: int, section: str, *, priority: int = 0
+    ) -> assess.Assessment:
+        """What would happen to such a start."""
+        situation = self.look(db, payer)
+        estimate = self.budget.estimate(db, payer.tenant_id, resources, replicas, section)
+        return assess.assess(situation, resources, replicas, estimate, priority=priority)
 
     def verdict(
         self, db: Db, actor: Actor, resources: Resources, replicas: int, section: str, *, permitted: bool = True
     ) -> dict[str, Any]:
         """The wire's ``Verdict`` of such a start by this actor (BEY-1)."""
         return assess.verdict(self.assess(db, payer_of(actor), resources, replicas, section), permitted=permitted)
+
+    def verdicts(
+        self, db: Db, actor: Actor, sizes: Sequence[Resources], section: str, *, permitted: bool = True
+    ) -> list[dict[str, Any]]:
+        """The same for one replica of each of several sizes, from one look."""
+        situation = self.look(db, payer_of(actor))
+        answer = []
+        for size in sizes:
+            estimate = self.budget.estimate(db, actor.tenant_id, size, 1, section)
+            answer.append(assess.verdict(assess.assess(situation, size, 1, estimate), permitted=permitted))
+        return answer
 
     def quota(self, db: Db, actor: Actor) -> list[dict[str, Any]]:
         """The actor's levels, without a request in mind."""

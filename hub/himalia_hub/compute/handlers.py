@@ -9,7 +9,7 @@ from pydantic import Field
 
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Raw, Reply, RouteTable
-from himalia_hub.backends.protocol import BackendError, Resources
+from himalia_hub.backends.protocol import BackendError
 from himalia_hub.compute import internal, limits, live, samples, schemas, specs, wire
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.environments import EnvironmentView
@@ -232,12 +232,13 @@ def profiles_for(ctx: Context, scenario: str) -> list[dict[str, Any]]:
     permission = MAY_START.get(scenario)
     permitted = permission is None or ctx.actor.reach(permission) is not None
     section = section_of(scenario)
-    answer = []
-    for spec in specs.offered(ctx.db, scenario):
-        resources: Resources = specs.resources_of(spec)
-        verdict = _engine(ctx).verdict(ctx.db, ctx.actor, resources, 1, section, permitted=permitted)
-        answer.append({"spec": specs.to_wire(spec, verdict["price_per_hour_micros"]), "verdict": verdict})
-    return answer
+    found = specs.offered(ctx.db, scenario)
+    sizes = [specs.resources_of(spec) for spec in found]
+    verdicts = _engine(ctx).verdicts(ctx.db, ctx.actor, sizes, section, permitted=permitted)
+    return [
+        {"spec": specs.to_wire(spec, verdict["price_per_hour_micros"]), "verdict": verdict}
+        for spec, verdict in zip(found, verdicts, strict=True)
+    ]
 
 
 @routes.get(

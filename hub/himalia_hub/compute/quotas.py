@@ -7,8 +7,8 @@ the machine has, so that work waits in the queue instead of being refused; elsew
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -120,19 +120,28 @@ def name_of(db: Db, level: str, subject_id: int) -> str:
     return str(db.execute(sa.select(column).where(table.id == subject_id)).scalar_one())
 
 
-def levels(db: Db, payer: Payer, defaults: Mapping[str, int], also: Sequence[str] = ()) -> list[Level]:
-    """Every level with each resource that work occupies: with a limit, used, or named in ``also``."""
+def levels(db: Db, payer: Payer, defaults: Mapping[str, int]) -> list[Level]:
+    """Every level with each resource that work occupies: with a limit, or used."""
     found: list[Level] = []
     for level, subject_id in subjects(payer):
         limits: dict[str, int | None] = dict(limits_of(db, level, subject_id))
         used = used_of(db, level, subject_id)
-        names = {*res.BASE, *used, *limits, *also, *(defaults if level == TENANT else ())} - {res.STORAGE}
+        names = {*res.BASE, *used, *limits, *(defaults if level == TENANT else ())} - {res.STORAGE}
         if level == TENANT:
             for name in names:
                 limits.setdefault(name, defaults.get(name, 0))
         lines = tuple(Line(name, limits.get(name), used.get(name, 0)) for name in res.ordered(names))
         found.append(Level(level, name_of(db, level, subject_id), lines))
     return found
+
+
+def naming(level: Level, resources: Iterable[str]) -> Level:
+    """The level with a line for each of these resources; what a tenant was never given is zero."""
+    known = {line.resource: line for line in level.lines}
+    missing = 0 if level.level == TENANT else None
+    for name in resources:
+        known.setdefault(name, Line(name, missing, 0))
+    return replace(level, lines=tuple(known[name] for name in res.ordered(known)))
 
 
 def shortfall(found: Sequence[Level], asked: Mapping[str, int]) -> Shortfall | None:

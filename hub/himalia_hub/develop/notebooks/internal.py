@@ -104,14 +104,16 @@ def start_page(ctx: Context, query: schemas.StartPageQuery) -> dict[str, Any]:
 def _profiles(ctx: Context, db: Db, actor: Actor) -> list[dict[str, Any]]:
     engine = ctx.platform.get(Engine)
     permitted = actor.reach(service.CREATE) is not None
-    answer = []
-    for spec in specs.offered(db, "notebook"):
-        try:
-            verdict = engine.verdict(db, actor, specs.resources_of(spec), 1, "notebook", permitted=permitted)
-        except BackendUnavailable:
-            return []  # the machine is not known yet: the page asks again in a moment
-        answer.append({"spec": specs.to_wire(spec, verdict["price_per_hour_micros"]), "verdict": verdict})
-    return answer
+    found = specs.offered(db, "notebook")
+    sizes = [specs.resources_of(spec) for spec in found]
+    try:
+        verdicts = engine.verdicts(db, actor, sizes, "notebook", permitted=permitted)
+    except BackendUnavailable:
+        return []  # the machine is not known yet: the page asks again in a moment
+    return [
+        {"spec": specs.to_wire(spec, verdict["price_per_hour_micros"]), "verdict": verdict}
+        for spec, verdict in zip(found, verdicts, strict=True)
+    ]
 
 
 @routes.post(
