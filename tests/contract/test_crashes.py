@@ -84,7 +84,7 @@ def test_shim_and_work_outlive_a_killed_platform(harness: LocalHarness, tmp_path
     assert harness.output(plan) == "begun\ndone\n"
 
 
-@pytest.mark.parametrize("moment", range(8))
+@pytest.mark.parametrize("moment", [*range(8), *(pytest.param(n, marks=pytest.mark.kill) for n in range(8, 58))])
 def test_platform_killed_while_applying_never_runs_twice(harness: LocalHarness, tmp_path: Path, moment: int) -> None:
     """At a random moment of ``apply``; whoever comes next applies again and it has run exactly once."""
     seed = int(time.time()) + moment
@@ -266,10 +266,10 @@ def test_observing_many_is_cheap(make_harness: Callable[..., LocalHarness]) -> N
     assert took < 0.5
 
 
-def test_shim_killed_at_any_moment(harness: LocalHarness) -> None:
+@pytest.mark.parametrize("rounds", [12, pytest.param(60, marks=pytest.mark.kill)])
+def test_shim_killed_at_any_moment(harness: LocalHarness, rounds: int) -> None:
     """From before it accepted to after its end: one true end, nothing left running, no group left."""
     seed = int(os.environ.get("HIMALIA_KILL_SEED", str(time.time_ns() % 10**9)))
-    rounds = int(os.environ.get("HIMALIA_KILL_ROUNDS", "12"))
     chance = random.Random(seed)
     print(f"seed {seed}")
     reasons: dict[str, int] = {}
@@ -351,3 +351,19 @@ def test_a_full_disk_delays_the_end_and_loses_nothing(make_harness: Callable[...
         harness.delete(plan)
     finally:
         until(lambda: subprocess.run(["umount", str(harness.root)]).returncode == 0, "still mounted")
+
+
+def test_many_looks_at_once_write_one_end(harness: LocalHarness) -> None:
+    import asyncio
+
+    plan = harness.apply(harness.shell("sleep 60"))
+    harness.wait_running(plan)
+    os.kill(harness.shim_pid(plan), signal.SIGKILL)
+    until(lambda: not harness.shim_pid(plan), "the shim did not go")
+
+    async def look() -> None:
+        await asyncio.gather(*(harness.backend.observe() for _ in range(8)))
+
+    harness.run(look())
+    events = [line["event"] for line in journal.read_journal(str(harness.directory(plan)))]
+    assert events.count("exit") == 1

@@ -14,6 +14,7 @@ import logging
 import os
 import shutil
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -95,6 +96,7 @@ class LocalBackend:
         self._assigning = asyncio.Lock()
         self._preparing: dict[Key, _Preparation] = {}
         self._starting: set[Key] = set()
+        self._looking = threading.Lock()  # two looks at once would write a lost shim's end twice
 
     async def start(self) -> Isolation:
         """Find the level of isolation and take over what already runs here.
@@ -293,7 +295,7 @@ class LocalBackend:
             files = await self._call(self._store.find, *key)
             if files is None:
                 return
-            observed = await self._call(_observe_all, files)
+            observed = await self._call(self._look_at, files)
             live = key in self._preparing or any(
                 item.state in (ReplicaState.PENDING, ReplicaState.RUNNING) for item in observed
             )
@@ -318,6 +320,14 @@ class LocalBackend:
         return observed
 
     def _observe(self) -> list[ObservedWorkload]:
+        with self._looking:
+            return self._look()
+
+    def _look_at(self, files: AttemptFiles) -> list[ObservedReplica]:
+        with self._looking:
+            return _observe_all(files)
+
+    def _look(self) -> list[ObservedWorkload]:
         found = []
         for files in self._store.all():
             if files.key in self._preparing:
