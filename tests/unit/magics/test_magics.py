@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -152,3 +153,16 @@ def test_parse_args_works_and_help_helps(kernel: Kernel) -> None:
     assert "nothing-like-it" in kernel.run("%dataset nothing-like-it", fails=True)
     assert "neither a file nor a variable" in kernel.run("%predict digits nowhere.png", fails=True)
     assert "too_large" not in kernel.run("%himalia")
+
+
+@pytest.mark.slow
+def test_the_page_about_cells_is_true(kernel: Kernel, machine: Machine) -> None:  # noqa: F811
+    """INS-4: every block of docs/how-to/cells.md runs, in order."""
+    make_version(machine.world.alpha.member.client(), digits(120, classes=4))
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "cells.md").read_text()
+    blocks = re.findall(r"```ipython\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) >= 10
+    outputs = [kernel.run(block) for block in blocks]
+    assert any("succeeded" in text and "<polyline" in text for text in outputs)
+    assert any("data:image/png" in text for text in outputs)
+    assert any("no such dataset" in text for text in outputs)
