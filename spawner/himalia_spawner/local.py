@@ -20,7 +20,6 @@ from himalia_hub.backends.local.addresses import HUB_PORT, LOOPBACK
 from himalia_hub.config.platform_client import Refused, Unreachable
 
 NOTEBOOK_PORT = 8888
-HOME = "/home/jovyan"
 ENDED = frozenset({"stopped", "failed", "succeeded", "timed_out"})
 STEP_NAMES = ("admitted", "scheduled", "image", "mounts", "server")
 
@@ -48,7 +47,6 @@ class HimaliaLocalSpawner(Spawner):  # type: ignore[misc]
         # Nothing of the hub's own environment reaches a person's server.
         self.env_keep: list[str] = []
         self.cmd = ["jupyterhub-singleuser"]
-        self.notebook_dir = HOME
         self.default_url = "/lab"
 
     # What the hub remembers between its starts.

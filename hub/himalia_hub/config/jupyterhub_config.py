@@ -61,6 +61,9 @@ c.JupyterHub.admin_access = False
 c.JupyterHub.spawner_class = HimaliaLocalSpawner
 c.HimaliaLocalSpawner.platform = platform
 c.HimaliaLocalSpawner.hub_url = settings.hub_url
+if settings.isolation == "unsafe" and os.geteuid() == 0:
+    # Without a sandbox a server runs as whoever started the installation.
+    c.Spawner.args = ["--allow-root"]
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.concurrent_spawn_limit = 0
 c.Spawner.consecutive_failure_limit = 0
