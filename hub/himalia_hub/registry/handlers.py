@@ -16,7 +16,7 @@ from himalia_hub.core.db import Db
 from himalia_hub.core.errors import InvalidInput, NotFound
 from himalia_hub.data.content.framing import MEDIA_TYPE
 from himalia_hub.data.content.store import ContentStore
-from himalia_hub.registry import rules, schemas, service, upload
+from himalia_hub.registry import once, rules, schemas, service, upload
 from himalia_hub.registry.tables import ModelAlias, ModelFile, ModelVersion, RegisteredModel
 from himalia_hub.tenancy.tables import Department, User
 
@@ -210,10 +210,15 @@ def list_versions(ctx: Context, model: int, query: schemas.VersionQuery) -> dict
     streams_body=True,
     max_body=upload.MAX_BYTES,
     body_type=MEDIA_TYPE,
+    idempotent=False,
     object_kind="model",
 )
 async def upload_version(ctx: Context, model: int, query: schemas.UploadQuery) -> dict[str, Any]:
-    """``application/vnd.himalia.files`` with one frame a file, or ``application/zip``."""
+    """``application/vnd.himalia.files`` with one frame a file, or ``application/zip``.
+
+    An ``Idempotency-Key`` is kept with the digest of what arrived, since a streamed body is known
+    only at its end.
+    """
     row = ctx.read(lambda db: _visible(ctx, db, model))
     store = ctx.platform.get(ContentStore)
     assert ctx.body_stream is not None
@@ -234,10 +239,14 @@ async def upload_version(ctx: Context, model: int, query: schemas.UploadQuery) -
 
     def work(session: Session) -> dict[str, Any]:
         found = objects.find(session, RegisteredModel, ctx.actor, ctx.permission, model, lock=True)
+        asked = f"model {found.id} {content.manifest} {query.description}"
+        kept = once.kept(session, ctx, asked)
+        if kept is not None:
+            return kept
         version = service.add_version(
             ctx.platform, session, ctx.actor, found, content, source="upload", description=query.description
         )
-        return render_versions(session, found, [version])[0]
+        return once.keep(session, ctx, asked, render_versions(session, found, [version])[0])
 
     return await ctx.write(work)
 

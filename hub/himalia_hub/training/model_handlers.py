@@ -13,6 +13,7 @@ from himalia_hub.core import objects
 from himalia_hub.core.errors import InvalidInput, InvalidTransition, NotFound
 from himalia_hub.data.content.store import ContentStore
 from himalia_hub.registry import handlers as registry_wire
+from himalia_hub.registry import once
 from himalia_hub.registry import rules as registry_rules
 from himalia_hub.registry import schemas as registry_schemas
 from himalia_hub.registry import service as registry
@@ -30,6 +31,7 @@ routes = RouteTable("training.models")
     body=schemas.SaveModel,
     response=registry_schemas.ModelVersionOut,
     status=201,
+    idempotent=False,  # the key is kept here, in the transaction of the effect
     object_kind="run",
 )
 async def save_model(ctx: Context, run: int, body: schemas.SaveModel) -> dict[str, Any]:
@@ -45,6 +47,10 @@ async def save_model(ctx: Context, run: int, body: schemas.SaveModel) -> dict[st
 
     def work(session: Session) -> dict[str, Any]:
         found = objects.find(session, Run, ctx.actor, ctx.permission, run, lock=True)
+        asked = f"run {found.id} {body.model_dump_json()}"
+        kept = once.kept(session, ctx, asked)
+        if kept is not None:
+            return kept
         model = _model(ctx, session, body, found)
         version = registry.add_version(
             ctx.platform,
@@ -60,7 +66,7 @@ async def save_model(ctx: Context, run: int, body: schemas.SaveModel) -> dict[st
         shown = registry_rules.version_name(version.number)
         found.model = {"id": version.number, "model": {"id": model.number, "name": model.name}, "version": shown}
         objects.touch(session, "run", found)
-        return registry_wire.render_versions(session, model, [version])[0]
+        return once.keep(session, ctx, asked, registry_wire.render_versions(session, model, [version])[0])
 
     return await ctx.write(work)
 

@@ -47,6 +47,18 @@ def test_versions_count_up_and_hold_exactly_their_files(stored_world: World) -> 
     assert upload(client, model["id"], FILES)["version"] == "V0003"  # a name is never given twice
 
 
+def test_an_upload_with_the_same_key_has_one_effect(stored_world: World) -> None:
+    """GEN-6, for a body that streams."""
+    client = stored_world.alpha.member.client()
+    path = f"/models/{make(client)['id']}/versions"
+    headers = {"Content-Type": "application/zip", "Idempotency-Key": "once"}
+    first = ok(client.post(path, content=archive(FILES), headers=headers), 201)
+    assert ok(client.post(path, content=archive(FILES), headers=headers), 201) == first
+    other = archive({**FILES, "more": b"x"})
+    problem(client.post(path, content=other, headers=headers), 422, "idempotency_key_reused")
+    assert len(ok(client.get(path))["items"]) == 1
+
+
 def test_aliases_move(stored_world: World) -> None:
     client = stored_world.alpha.member.client()
     model = make(client)

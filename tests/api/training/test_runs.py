@@ -56,7 +56,11 @@ def test_from_a_dataset_version_to_a_model_version(machine: Machine) -> None:
     accuracy = next(points for name, points in series.items() if "validation" in name and "accuracy" in name)
     assert len(accuracy) == 6 and accuracy[-1][1] > 0.8
 
-    made = ok(client.post(f"/runs/{run['id']}/model", json={"model_name": "digits"}), 201)
+    once = {"Idempotency-Key": "save"}
+    made = ok(client.post(f"/runs/{run['id']}/model", json={"model_name": "digits"}, headers=once), 201)
+    assert ok(client.post(f"/runs/{run['id']}/model", json={"model_name": "digits"}, headers=once), 201) == made
+    reused = client.post(f"/runs/{run['id']}/model", json={"model_name": "other"}, headers=once)
+    problem(reused, 422, "idempotency_key_reused")
     assert (made["version"], made["lineage"]["dataset_version"]) == ("V0001", "V0001")
     assert made["lineage"]["algorithm"]["name"] == "image-classification"
     assert made["lineage"]["run"]["id"] == run["id"]
