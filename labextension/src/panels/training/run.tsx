@@ -59,7 +59,7 @@ function RunPage({ run }: { run: Run }): JSX.Element {
   const repeat = useRepeatRun(next => open('run', { id: next.id }));
   const outputs = useRunOutputs(run.id, hasEnded(run.phase));
   const ended = hasEnded(run.phase);
-  const environment = typeof run.environment === 'string' ? run.environment : (run.environment?.title ?? run.environment?.name);
+  const environment = environmentName(run.environment);
   return (
     <>
       <DetailPage
@@ -108,7 +108,7 @@ function RunPage({ run }: { run: Run }): JSX.Element {
             )
           },
           { label: t('train.algorithm'), value: run.algorithm ? (run.algorithm.title ?? run.algorithm.name) : t('train.script') },
-          { label: t('train.environment'), value: environment ?? '–' },
+          { label: t('train.environment'), value: environment },
           { label: t('train.uses'), value: formatResources(run.spec.resources) },
           { label: t('train.started'), value: <Time at={run.workload?.started_at} /> }
         ]}
@@ -140,12 +140,18 @@ function RunPage({ run }: { run: Run }): JSX.Element {
   );
 }
 
+/** `science` for `science-48b90d83c60f`: the digest is for machines. */
+export function environmentName(environment: Run['environment']): string {
+  const name = typeof environment === 'string' ? environment : (environment.title ?? environment.name);
+  return name.replace(/-[0-9a-f]{12,}$/, '');
+}
+
 function RunChoice({ run }: { run: Run }): JSX.Element {
   const { open } = useFrame();
   const runs = useRunsOfJob(run.job.id);
   const all = runs.data ?? [run];
   return (
-    <span className="hm-select">
+    <span className="hm-select hm-runchoice">
       <select
         className="hm-input hm-small"
         aria-label={t('train.runs')}
