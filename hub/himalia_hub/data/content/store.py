@@ -17,13 +17,13 @@ import uuid
 from collections import OrderedDict
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from himalia_hub.core import clock
 from himalia_hub.core.db import Database, Db
+from himalia_hub.data.content import bulk
 from himalia_hub.data.content.s3 import PART_BYTES, READ_BYTES, MissingObject, ObjectStore
 from himalia_hub.data.content.tables import BlobRow, StoredObject
 
@@ -70,19 +70,9 @@ class Staged:
                 .values(tenant_id=self.tenant_id, key=key, kind=kind, bytes=size, created_at=moment)
                 .returning(StoredObject.id)
             ).scalar_one()
-            rows = [
-                {"tenant_id": self.tenant_id, "digest": d, "object_id": object_id, "offset": o, "size": s}
-                for d, o, s in blobs
-            ]
-            session.execute(_insert_ignoring(session, BlobRow.__table__), rows)
-
-
-def _insert_ignoring(session: Session, table: Any) -> Any:
-    if session.get_bind().dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as pg_insert
-
-        return pg_insert(table).on_conflict_do_nothing()
-    return sa.insert(table).prefix_with("OR IGNORE")
+            rows = [(self.tenant_id, digest, object_id, offset, length) for digest, offset, length in blobs]
+            columns = ("tenant_id", "digest", "object_id", "offset", "size")
+            bulk.insert(session, BlobRow.__table__, columns, rows, ignore=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ row that only the draft sees is changed in place. Callers hold the dataset's row
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -17,13 +18,13 @@ from sqlalchemy.orm import Session
 from himalia_hub.core import clock, paging
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import InvalidInput, NotFound
+from himalia_hub.data.content import bulk
 from himalia_hub.data.datasets import counts, rules, service
 from himalia_hub.data.datasets.tables import OPEN, DatasetItem, ItemLabel
 from himalia_hub.tenancy.tables import User
 
 TRASH = timedelta(days=7)
 TABLE: sa.Table = DatasetItem.__table__  # type: ignore[assignment]
-_LABELS: sa.Table = ItemLabel.__table__  # type: ignore[assignment]
 _COLUMNS = [column.name for column in TABLE.columns]
 
 
@@ -296,12 +297,28 @@ def insert_labels(
 ) -> None:
     """Index the labels of new rows: (item, valid_from, document)."""
     rows = [
-        {"dataset_id": dataset_id, "label_id": label_id, "item": item, "valid_from": valid_from}
+        (dataset_id, label_id, item, valid_from)
         for item, valid_from, document in documents
         for label_id in {entry["label_id"] for entry in document}
     ]
-    if rows:
-        session.execute(sa.insert(_LABELS), rows)
+    bulk.insert(session, ItemLabel.__table__, ("dataset_id", "label_id", "item", "valid_from"), rows)
+
+
+def insert_new(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert new rows, every column given, with their labels."""
+    before, after = _COLUMNS[: _COLUMNS.index("labels")], _COLUMNS[_COLUMNS.index("labels") + 1 :]
+    values = [
+        (
+            *[row[name] for name in before],
+            json.dumps(row["labels"]) if row["labels"] else "[]",
+            *[row[name] for name in after],
+        )
+        for row in rows
+    ]
+    bulk.insert(session, TABLE, tuple(_COLUMNS), values)
+    for dataset_id in {row["dataset_id"] for row in rows}:
+        mine = [(row["item"], row["valid_from"], row["labels"]) for row in rows if row["dataset_id"] == dataset_id]
+        insert_labels(session, dataset_id, mine)
 
 
 def _count_changes(row: Any, state: str, labels: list[dict[str, Any]]) -> Counter[str]:

@@ -107,14 +107,12 @@ def _decode(image: Image.Image) -> Fact:
             f"it is {width} x {height}",
         )
     kind = FORMATS[image.format or ""]
-    turned = False
-    if kind != "image/bmp":
-        orientation = image.getexif().get(_EXIF_ORIENTATION)
-        turned = orientation in _TURNED
     if kind == "image/jpeg":
         # Every coefficient is read, the picture is built at an eighth of its size.
         image.draft(image.mode, (max(width // 8, 1), max(height // 8, 1)))
     image.load()
+    # A PNG may say it behind its pixels; most pictures say nothing, and asking them costs time.
+    turned = "exif" in image.info and image.getexif().get(_EXIF_ORIENTATION) in _TURNED
     return ("ok", kind, height, width) if turned else ("ok", kind, width, height)
 
 

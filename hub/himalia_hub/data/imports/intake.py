@@ -374,7 +374,7 @@ class _Admission:
             "bytes": candidate.size,
             "state": "confirmed" if labels else "none",
             "labels": labels,
-            "labels_key": rules.labels_key(entry["label_id"] for entry in labels),
+            "labels_key": rules.labels_key(entry["label_id"] for entry in labels) if labels else "",
             "annotated_by": None,
             "item_version": 1,
             "import_id": self._row.id,
@@ -408,8 +408,7 @@ class _Admission:
     def _write(self) -> None:
         session, row, dataset, new = self._session, self._row, self._dataset, self._new_items
         if new:
-            session.execute(sa.insert(items.TABLE), new)
-            items.insert_labels(session, dataset.id, [(i["item"], i["valid_from"], i["labels"]) for i in new])
+            items.insert_new(session, new)
             changes: Counter[str] = Counter()
             for item in new:
                 changes["items"] += 1
