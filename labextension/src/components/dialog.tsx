@@ -1,5 +1,5 @@
 /** Dialogs for short questions. The browser's own modal dialog keeps the focus inside and Escape working. */
-import { useEffect, useId, useRef, type FormEvent, type JSX, type ReactNode } from 'react';
+import { useId, useLayoutEffect, useRef, type FormEvent, type JSX, type ReactNode } from 'react';
 import { createPortal } from 'react-dom';
 import { t } from '../i18n';
 import { Button, IconButton } from './basics';
@@ -22,7 +22,8 @@ export interface DialogProps {
 export function Dialog(props: DialogProps): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   const title = useId();
-  useEffect(() => {
+  // In the layout phase, so that closing happens before the element goes: the browser then gives the focus back.
+  useLayoutEffect(() => {
     const element = dialog.current;
     if (element && !element.open) {
       element.showModal();

@@ -5,6 +5,9 @@ import { useFrame } from '../frame';
 import { t } from '../i18n';
 import { LabelDot } from './basics';
 
+/** The last part of an item's path: folders go into the hover. */
+export const baseName = (name: string): string => name.split('/').at(-1) ?? name;
+
 const TINY = 48;
 
 export function Thumb(props: { path: string | null; name: string; className?: string }): JSX.Element {

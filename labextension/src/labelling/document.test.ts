@@ -80,7 +80,8 @@ describe('undo without limit', () => {
 describe('choosing labels', () => {
   it.each([
     ['single: replaces', [1], 'unfinished', 2, false, [2], 'unfinished'],
-    ['single: takes off', [1], 'confirmed', 1, false, [], 'unfinished'],
+    ['single: the same again changes nothing', [1], 'confirmed', 1, false, [1], 'confirmed'],
+    ['several: the last one out', [1], 'confirmed', 1, true, [], 'unfinished'],
     ['first label', [], 'none', 1, false, [1], 'unfinished'],
     ['corrected after confirming', [1], 'confirmed', 2, false, [2], 'confirmed'],
     ['several: puts in', [1], 'unfinished', 2, true, [1, 2], 'unfinished'],

@@ -73,16 +73,17 @@ export function seen(item: Item, document: LabelDocument, labels: readonly Label
   return { ...item, state: marking.state, labels: shown };
 }
 
-/** The marking after choosing a label: it replaces the one label, or is put in and taken out where several may be. */
+/**
+ * The marking after choosing a label: it becomes the one label, or is put in and taken out where several may be.
+ * Choosing the one label again changes nothing: a key pressed twice must not take a label away.
+ */
 export function toggleLabel(marking: Marking, label: number, many: boolean): Marking {
   const has = marking.labels.includes(label);
   const labels = many
     ? has
       ? marking.labels.filter(one => one !== label)
       : [...marking.labels, label]
-    : has
-      ? []
-      : [label];
+    : [label];
   // A confirmed picture stays confirmed when its label is corrected; only one without a label is open again.
   const open = marking.state === 'none' ? 'none' : 'unfinished';
   return { labels, state: labels.length ? (marking.state === 'confirmed' ? 'confirmed' : 'unfinished') : open };
@@ -109,7 +110,8 @@ export function operations(change: Change): Wish[] {
   }
   if (after.state === 'confirmed') {
     wishes.push({ item, op: 'confirm' });
-  } else if (before.state !== 'unfinished') {
+  } else if (before.state === 'confirmed' || !wishes.length) {
+    // New labels leave a confirmed picture confirmed, and open every other one by themselves.
     wishes.push({ item, op: 'reopen' });
   }
   return wishes;

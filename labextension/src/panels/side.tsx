@@ -1,7 +1,7 @@
 /** The side panel: search everything, what runs now and costs, tasks, navigation by permission, balance and quota. */
 import { useQuery } from '@tanstack/react-query';
 import { useEffect, useRef, useState, useSyncExternalStore, type JSX, type KeyboardEvent } from 'react';
-import type { Page, SearchHit, Task, Workload } from '../api/types';
+import type { Level, LevelResource, Page, SearchHit, Task, Workload } from '../api/types';
 import { IconButton, Kbd, Meter, stateWords } from '../components/basics';
 import { ErrorLine } from '../components/feedback';
 import { Icon, type IconName } from '../components/icons';
@@ -313,14 +313,23 @@ function NavigationLink({ definition }: { definition: PanelDefinition }): JSX.El
 const LONG_SECONDS = 5 * 365 * 86_400;
 const SHOWN = ['cpu', 'memory', 'nvidia', 'gpu', 'storage'];
 
+/** For each resource the level that leaves least: that is the one that will say no. */
+export function tightest(levels: readonly Level[]): LevelResource[] {
+  const found = new Map<string, LevelResource>();
+  for (const one of levels.flatMap(level => level.resources)) {
+    const known = found.get(one.resource);
+    const left = (limited: LevelResource) => limited.available ?? (limited.limit ?? 0) - limited.used;
+    if (one.limit !== null && one.limit > 0 && (!known || left(one) < left(known))) {
+      found.set(one.resource, one);
+    }
+  }
+  return [...found.values()];
+}
+
 function Remaining(): JSX.Element {
   const balance = useBalance();
   const quota = useQuota();
-  const levels = quota.data?.levels ?? [];
-  const level = levels.find(one => one.level === 'user') ?? levels[0];
-  const resources = (level?.resources ?? []).filter(
-    one => one.limit !== null && one.limit > 0 && SHOWN.some(name => one.resource.includes(name))
-  );
+  const resources = tightest(quota.data?.levels ?? []).filter(one => SHOWN.some(name => one.resource.includes(name)));
   const until = balance.data?.lasts_until;
   const left = until ? Math.max(0, (Date.parse(until) - Date.now()) / 1000) : null;
   return (

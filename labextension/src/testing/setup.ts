@@ -1,7 +1,10 @@
 /** What jsdom lacks and the panels use. */
 import '@testing-library/jest-dom/vitest';
-import { cleanup } from '@testing-library/react';
+import { cleanup, configure } from '@testing-library/react';
 import { afterEach } from 'vitest';
+
+// Machines that build are slow and shared; a condition is waited for, however long it takes within reason.
+configure({ asyncUtilTimeout: 8_000 });
 
 class NoResizeObserver implements ResizeObserver {
   observe(): void {}
@@ -18,11 +21,15 @@ if (typeof window !== 'undefined') {
   };
 
   globalThis.ResizeObserver ??= NoResizeObserver;
+  globalThis.DragEvent ??= MouseEvent as unknown as typeof DragEvent;
+
+  // jsdom loads no pictures and draws none.
+  HTMLImageElement.prototype.decode = () => Promise.resolve();
+  HTMLCanvasElement.prototype.getContext = () => null;
 
   // jsdom has no layout; a size lets virtual lists render their first rows.
-  Object.defineProperties(HTMLElement.prototype, {
-    offsetHeight: { configurable: true, value: 600 },
-    offsetWidth: { configurable: true, value: 1000 }
-  });
+  const size = (value: number) => ({ configurable: true, get: () => value });
+  Object.defineProperties(Element.prototype, { clientHeight: size(600), clientWidth: size(1_280) });
+  Object.defineProperties(HTMLElement.prototype, { offsetHeight: size(600), offsetWidth: size(1_280) });
   afterEach(cleanup);
 }

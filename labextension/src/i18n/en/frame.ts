@@ -163,6 +163,7 @@ export const frame = {
   'status.open': 'Open the Himalia panel. This server: CPU, memory, cost per hour; balance and connection.',
   'task.import': 'Import',
   'task.import_browser': 'Import',
+  'task.thumbnails': 'Thumbnails',
   'task.sample': 'Sampling',
   'task.annotate': 'Auto-annotation',
   'task.export': 'Export',

@@ -165,6 +165,7 @@ export const frame: Record<keyof typeof english, string> = {
   'status.open': '打开 Himalia 面板。显示此服务器的 CPU、内存、每小时费用，以及余额和连接状态。',
   'task.import': '导入',
   'task.import_browser': '导入',
+  'task.thumbnails': '缩略图',
   'task.sample': '抽帧',
   'task.annotate': '自动标注',
   'task.export': '导出',

@@ -7,7 +7,7 @@ import { Empty, ErrorView, SkeletonRows, toast } from '../../components/feedback
 import { SearchBox } from '../../components/fields';
 import { Icon } from '../../components/icons';
 import { Menu } from '../../components/menu';
-import { ItemLabels, Thumb } from '../../components/thumb';
+import { ItemLabels, Thumb, baseName } from '../../components/thumb';
 import { formatNumber } from '../../domain/format';
 import { useFrame, useTab } from '../../frame';
 import { t, tValue } from '../../i18n';
@@ -284,7 +284,7 @@ function Tile(props: {
       <span className="hm-itemcaption">
         <State state={item.state} words="" title={tValue('itemState', item.state)} />
         <span className="hm-ell" title={item.name}>
-          {item.name}
+          {baseName(item.name)}
         </span>
       </span>
       <ItemLabels labels={item.labels} />

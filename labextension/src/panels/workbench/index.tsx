@@ -118,7 +118,14 @@ function Workbench({ dataset }: { dataset: Dataset }): JSX.Element {
     : dataset.items - dataset.confirmed;
   const url = current && client.url(`/datasets/${dataset.id}/items/${current.id}/image`);
   return (
-    <div className="hm-workbench" ref={root} tabIndex={-1} onKeyDown={onKeyDown} data-lm-suppress-shortcuts="true">
+    <div
+      className="hm-workbench"
+      ref={root}
+      tabIndex={-1}
+      onKeyDown={onKeyDown}
+      data-lm-suppress-shortcuts="true"
+      data-ready={bench.labelling.ready}
+    >
       <Toolbar bench={bench} actions={actions} light={light} onLight={setLight} total={bench.list.total} />
       <div className="hm-bench">
         <Strip

@@ -4,7 +4,7 @@ import { useEffect, useRef, type JSX } from 'react';
 import { State } from '../../components/basics';
 import { SkeletonRows } from '../../components/feedback';
 import { Icon } from '../../components/icons';
-import { Thumb } from '../../components/thumb';
+import { Thumb, baseName } from '../../components/thumb';
 import { t, tValue } from '../../i18n';
 import type { Bench } from './usebench';
 
@@ -67,7 +67,9 @@ export function Strip({ bench, openCount, onlyOpen, onOnlyOpen }: StripProps): J
                   <Thumb path={item.thumbnail} name="" />
                   <span className="hm-itemcaption">
                     <State state={item.state} words="" title={tValue('itemState', item.state)} />
-                    <span className="hm-ell">{item.name}</span>
+                    <span className="hm-ell" title={item.name}>
+                      {baseName(item.name)}
+                    </span>
                   </span>
                 </button>
               )
