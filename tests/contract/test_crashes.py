@@ -367,3 +367,16 @@ def test_many_looks_at_once_write_one_end(harness: LocalHarness) -> None:
     harness.run(look())
     events = [line["event"] for line in journal.read_journal(str(harness.directory(plan)))]
     assert events.count("exit") == 1
+
+
+def test_work_of_a_removed_installation_ends(make_harness: Callable[..., LocalHarness]) -> None:
+    """Nobody could ever stop it otherwise: its shim notices that its folder is gone."""
+    harness = make_harness()
+    plan = harness.apply(harness.shell("sleep 60"))
+    harness.wait_running(plan)
+    shim = harness.shim_pid(plan)
+    groups = [Path(path) for path in harness.status(plan)["cgroups"]]
+    below = processes_below(shim)
+    shutil.rmtree(harness.directory(plan).parent.parent)
+    until(lambda: not any(alive(pid) for pid in (shim, *below)), "it goes on")
+    assert not any(group.exists() for group in groups)

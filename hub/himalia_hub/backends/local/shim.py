@@ -340,6 +340,8 @@ class Shim:
             )
         if self.ending is None:
             self._look_for_stop()
+        if self.ending is None and self._forgotten():
+            self.end(Ending("stopped", "Its installation was removed."), grace=0)
         if self.ending is None:
             self._enforce(beat)
         self.disk.look()
@@ -357,6 +359,10 @@ class Shim:
         if not self.group.limits_memory and 0 < limit < beat.memory_bytes:
             text = f"It ran out of memory: the limit is {size(limit)}, it used {size(beat.memory_bytes)}."
             self.end(Ending("out_of_memory", text), grace=0)
+
+    def _forgotten(self) -> bool:
+        """Whether somebody removed the folder: nobody will ever ask again, and nobody could stop it."""
+        return not os.path.exists(self.directory)
 
     def _enforce(self, beat: journal.Heartbeat) -> None:
         spec = self.spec
@@ -498,6 +504,10 @@ class Shim:
                 self._end_written = True
             self.publish(sync=True)
         except OSError as error:
+            if self._forgotten():
+                self.loop.stop()
+                self.finished = True
+                return
             complain(f"the end could not be written yet: {error}")
             self.loop.later(_RETRY_SECONDS, lambda: self._write_end(line))
             return
