@@ -22,7 +22,17 @@ from sqlalchemy.orm import Session
 from himalia_hub.backends.protocol import BackendError, ObservedWorkload, WorkloadPlan
 from himalia_hub.compute import assess, facts, plans, queue, samples, specs
 from himalia_hub.compute import resources as res
-from himalia_hub.compute.decide import OVER, Decision, Known, decide
+from himalia_hub.compute.change import (
+    Change,
+    alive,
+    endpoints_of,
+    keeps_why,
+    ready_of,
+    restarting,
+    steps_of,
+    visible,
+)
+from himalia_hub.compute.decide import Decision, Known, decide
 from himalia_hub.compute.engine import RECONCILER, Engine
 from himalia_hub.compute.explain import Explanation
 from himalia_hub.compute.phases import ENDED, Phase, Reason
@@ -41,37 +51,6 @@ REPEAT_SECONDS = 2.0
 GONE_SECONDS = 2.0
 LAST_LINES = 20
 Attempt = tuple[int, int]
-
-
-@dataclass(slots=True, eq=False)
-class Change:
-    """What one step found out about one workload, to be written together."""
-
-    row: Any
-    decision: Decision
-    due: list[facts.NewFact]
-    steps: list[Any]
-    endpoints: list[Any]
-    ready: int
-
-    @property
-    def matters(self) -> bool:
-        row, decision = self.row, self.decision
-        return bool(
-            self.due
-            or decision.apply
-            or decision.restart_at
-            or decision.phase != row.phase
-            or (not _keeps_why(row, decision) and (decision.why.reason, decision.why.text) != (row.reason, row.message))
-            or self.steps != row.steps
-            or self.endpoints != row.endpoints
-            or self.ready != row.replicas_ready
-        )
-
-
-def _keeps_why(row: Any, decision: Decision) -> bool:
-    """A phase that goes on keeps its message (why it waits, why it restarts) unless a new one comes."""
-    return bool(decision.phase == row.phase and decision.why.reason is None and decision.phase != Phase.RUNNING)
 
 
 @dataclass(slots=True)
@@ -191,7 +170,7 @@ class Reconciler:
             stop=Explanation(Reason(row.stop_reason or Reason.STOPPED_BY_USER), row.stop_message, row.stop_message_zh),
             seen=self._book.seen(row.id, row.attempt),
             can_apply=not external or self._engine.launch_facts(row.id, row.attempt) is not None,
-            earlier_alive=any(a.attempt != row.attempt and _alive(a) for a in attempts),
+            earlier_alive=any(a.attempt != row.attempt and alive(a) for a in attempts),
             trouble=trouble.text if trouble is not None else "",
             apply_error=trouble.text if trouble is not None and trouble.final else None,
             peak_memory=self._engine.live.peak_memory(row.id),
@@ -206,9 +185,9 @@ class Reconciler:
             row=row,
             decision=decision,
             due=due,
-            steps=_steps(present) if present is not None else row.steps,
-            endpoints=_endpoints(present) if shown and present is not None else [],
-            ready=_ready(present, policy.probed) if shown and present is not None else 0,
+            steps=steps_of(present) if present is not None else row.steps,
+            endpoints=endpoints_of(present) if shown and present is not None else [],
+            ready=ready_of(present, policy.probed) if shown and present is not None else 0,
         )
 
     def _only_just_missing(self, row: Any) -> bool:
@@ -288,10 +267,10 @@ class Reconciler:
             row.attempt += 1
             row.attempt_at = clock.now()
             row.not_before = decision.restart_at
-            self._engine.enter(session, row, Phase.STARTING, _restarting(decision, row))
-        elif decision.phase != row.phase or not _keeps_why(change.row, decision):
+            self._engine.enter(session, row, Phase.STARTING, restarting(decision, row))
+        elif decision.phase != row.phase or not keeps_why(change.row, decision):
             self._engine.enter(session, row, decision.phase, decision.why)
-        elif _visible(change):
+        elif visible(change):
             self._engine.changed(session, row)
         if decision.apply:
             made = self._plan(session, row)
@@ -370,7 +349,7 @@ class Reconciler:
         wanted = {row.id: row.attempt for row in rows if row.attempt_at is not None}
         for workload_id, attempts in observed.items():
             for attempt in attempts:
-                if _alive(attempt) and wanted.get(workload_id) != attempt.attempt and workload_id:
+                if alive(attempt) and wanted.get(workload_id) != attempt.attempt and workload_id:
                     await self._stop(workload_id, attempt.attempt, 10)
             if workload_id not in wanted and self._book.doubtful(workload_id):
                 await self._correct(workload_id, attempts)
@@ -451,62 +430,3 @@ class Reconciler:
             elif decision.phase in (Phase.RUNNING, Phase.STARTING):
                 pace = min(pace, RUNNING_SECONDS)
         return pace
-
-
-def _alive(attempt: ObservedWorkload) -> bool:
-    return any(replica.state not in OVER for replica in attempt.replicas)
-
-
-def _steps(observed: ObservedWorkload) -> list[Any]:
-    """The start-up tree of the replica that is furthest behind."""
-    if not observed.replicas:
-        return []
-
-    def progress(index: int) -> int:
-        return sum(step.state == "done" for step in observed.replicas[index].steps)
-
-    slowest = min(range(len(observed.replicas)), key=progress)
-    return [
-        {
-            "name": step.name,
-            "state": step.state,
-            "detail": step.detail,
-            "started_at": clock.to_wire(step.started_at),
-            "ended_at": clock.to_wire(step.ended_at),
-        }
-        for step in observed.replicas[slowest].steps
-    ]
-
-
-def _endpoints(observed: ObservedWorkload) -> list[Any]:
-    return [
-        {
-            "replica": replica.index,
-            "ready": replica.ready,
-            "node": replica.node,
-            "addresses": dict(replica.addresses),
-        }
-        for replica in observed.replicas
-        if replica.state not in OVER
-    ]
-
-
-def _ready(observed: ObservedWorkload, probed: bool) -> int:
-    up = [r for r in observed.replicas if r.state == "running"]
-    return sum(1 for replica in up if replica.ready or not probed)
-
-
-def _visible(change: Change) -> bool:
-    """Something a person sees changed although the phase did not."""
-    row = change.row
-    return bool(change.steps != row.steps or change.endpoints != row.endpoints or change.ready != row.replicas_ready)
-
-
-def _restarting(decision: Decision, row: Workload) -> Explanation:
-    why = decision.why
-    return Explanation(
-        why.reason,
-        f"{why.text} It is being started again (attempt {row.attempt}).",
-        f"{why.text_zh}正在重新启动（第 {row.attempt} 次）。",
-        why.exit_code,
-    )

@@ -49,7 +49,7 @@ class Platform:
     def start(self) -> None:
         command = [sys.executable, "-m", "himalia_hub.platform", "--config", str(self.file)]
         self.process = subprocess.Popen(command, stderr=self.log)
-        wait_for(self.healthy, what=lambda: Path(self.log.name).read_text()[-3000:])
+        wait_for(self.healthy, seconds=170, what=lambda: Path(self.log.name).read_text()[-3000:])
 
     def healthy(self) -> bool:
         try:
