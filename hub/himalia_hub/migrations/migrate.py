@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from himalia_hub.core.db import Base, Database
+from himalia_hub.core.db import Database
 
 HERE = Path(__file__).parent
 
@@ -25,8 +25,5 @@ def alembic_config(connection: sa.Connection | None = None) -> Config:
 def upgrade(db: Database) -> None:
     """Run all revisions that this database has not seen."""
     with db.engine.connect() as connection:
-        if any((HERE / "versions").glob("*.py")):
-            command.upgrade(alembic_config(connection), "head")
-        else:
-            Base.metadata.create_all(connection)
+        command.upgrade(alembic_config(connection), "head")
         connection.commit()
