@@ -145,3 +145,19 @@ def test_thumbnails_are_small_and_turned() -> None:
         ("WEBP", (20, 30)),
         ("WEBP", (85, 256)),
     ]
+
+
+def test_a_thumbnail_that_cannot_be_made_is_empty_and_the_others_are_made(tmp_path: Path) -> None:
+    path = tmp_path / "original"
+    path.write_bytes(picture(4, (900, 700)))
+
+    async def walk() -> list[bytes]:
+        workers = PictureWorkers(1)
+        try:
+            return await workers.thumbnails([picture(1, (64, 64))[:-300], str(path), picture(2)])
+        finally:
+            await workers.close()
+
+    broken, large, small = asyncio.run(walk())
+    assert broken == b""
+    assert [Image.open(io.BytesIO(data)).size for data in (large, small)] == [(256, 199), (8, 8)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from himalia_hub.api.routes import Raw, Stream
 from himalia_hub.core.db import Database
-from himalia_hub.core.errors import HimaliaError
+from himalia_hub.core.errors import HimaliaError, NotFound
 from himalia_hub.data.content.store import SMALL_BYTES, ContentStore
 from himalia_hub.data.datasets.tables import Thumbnail
 from himalia_hub.data.imports.workers import PictureWorkers
@@ -88,8 +90,8 @@ async def original(store: ContentStore, tenant_id: int, row: Any, request: Mappi
 class Thumbnails:
     """Makes the small pictures: on demand, and ahead of demand after an import."""
 
-    def __init__(self, db: Database, store: ContentStore, workers: PictureWorkers) -> None:
-        self._db, self._store, self._workers = db, store, workers
+    def __init__(self, db: Database, store: ContentStore, workers: PictureWorkers, scratch: Path) -> None:
+        self._db, self._store, self._workers, self._scratch = db, store, workers, scratch
         self._making: dict[tuple[int, str], asyncio.Future[tuple[bytes, str]]] = {}
 
     @staticmethod
@@ -121,16 +123,35 @@ class Thumbnails:
         return await asyncio.shield(self._making[key])
 
     async def _make(self, tenant_id: int, digest: str) -> tuple[bytes, str]:
-        made = await self._workers.thumbnails([await self._store.read(tenant_id, digest)])
-        await self._keep(tenant_id, [digest], made)
-        return made[0], "image/webp"
+        made = await self._from_content(tenant_id, digest)
+        if not made:
+            raise NotFound(
+                "No small picture could be made of this one.", zh="无法生成该图片的缩略图。", code="no_thumbnail"
+            )
+        await self._keep(tenant_id, {digest: made})
+        return made, "image/webp"
 
-    async def _keep(self, tenant_id: int, digests: list[str], made: list[bytes]) -> None:
-        staged, blobs = await self._store.stage_many(tenant_id, made)
+    async def _from_content(self, tenant_id: int, digest: str) -> bytes:
+        """One content's thumbnail; a large original goes through a file, never through our memory."""
+        if self._store.size(tenant_id, digest) <= SMALL_BYTES:
+            return (await self._workers.thumbnails([await self._store.read(tenant_id, digest)]))[0]
+        self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile(dir=self._scratch, prefix="original-") as file:
+            async for piece in self._store.open(tenant_id, digest):
+                await asyncio.to_thread(file.write, piece)
+            file.flush()
+            return (await self._workers.thumbnails([file.name]))[0]
+
+    async def _keep(self, tenant_id: int, made: Mapping[str, bytes]) -> None:
+        """Store thumbnails by their original's digest; those that could not be made are left out."""
+        good = {digest: data for digest, data in made.items() if data}
+        if not good:
+            return
+        staged, blobs = await self._store.stage_many(tenant_id, good.values())
 
         def work(session: Session) -> None:
             staged.index(session)
-            for digest, blob in zip(digests, blobs, strict=True):
+            for digest, blob in zip(good, blobs, strict=True):
                 if session.get(Thumbnail, (tenant_id, digest)) is None:
                     session.add(
                         Thumbnail(tenant_id=tenant_id, digest=digest, thumbnail=blob.digest, media_type="image/webp")
@@ -148,16 +169,11 @@ class Thumbnails:
                 ).scalars()
             )
         missing = [digest for digest in dict.fromkeys(digests) if digest not in known]
-        small: dict[str, bytes] = {}
-        async for digest, data in self._store.read_many(tenant_id, missing):
-            small[digest] = data
-        names, made = [], []
+        small = {digest: data async for digest, data in self._store.read_many(tenant_id, missing)}
+        made: dict[str, bytes] = {}
         if small:
-            names += list(small)
-            made += await self._workers.thumbnails(list(small.values()))
+            made.update(zip(small, await self._workers.thumbnails(list(small.values())), strict=True))
         for digest in missing:
             if digest not in small:
-                names.append(digest)
-                made += await self._workers.thumbnails([await self._store.read(tenant_id, digest)])
-        if names:
-            await self._keep(tenant_id, names, made)
+                made[digest] = await self._from_content(tenant_id, digest)
+        await self._keep(tenant_id, made)

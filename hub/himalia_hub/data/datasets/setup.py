@@ -9,6 +9,7 @@ from himalia_hub.data.datasets import service, versions
 from himalia_hub.data.datasets.counts import CountFolder
 from himalia_hub.data.datasets.filling import fill
 from himalia_hub.data.datasets.pictures import Thumbnails
+from himalia_hub.data.imports.service import scratch
 from himalia_hub.data.imports.workers import PictureWorkers
 from himalia_hub.platform.parts import Platform
 
@@ -22,5 +23,5 @@ def setup(platform: Platform) -> None:
         workers = PictureWorkers()
         platform.provide(workers)
         platform.closers.append(workers.close)
-        platform.provide(Thumbnails(platform.db, platform.get(ContentStore), workers))
+        platform.provide(Thumbnails(platform.db, platform.get(ContentStore), workers, scratch(platform)))
         platform.get(TaskRunner).register(versions.FILL_TASK, fill)

@@ -36,6 +36,9 @@ _PR_SET_PDEATHSIG = 1
 _EXIF_ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
 
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, KeyError, OverflowError)
+"""What Pillow raises for pictures that are not what they should be."""
+
 Fact = tuple[str, Any, Any, Any]
 """``("ok", media type, width, height)`` or ``(code, rule, value, sentence)``."""
 
@@ -71,17 +74,7 @@ def _check(picture: bytes | str) -> Fact:
             return _decode(image)
     except MemoryError:
         return ("too_large", f"decodes within {MEMORY_BYTES >> 30} GiB", None, "it takes too much memory to decode")
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        struct.error,
-        zlib.error,
-        IndexError,
-        KeyError,
-        OverflowError,
-    ) as error:
+    except _DAMAGE as error:
         named = _disguised(picture)
         if named is not None:
             return ("not_a_picture", "jpg, jpeg, png, bmp or webp by content", named, f"its content is {named}")
@@ -149,15 +142,22 @@ def _sentence(error: Exception) -> str:
     return text or type(error).__name__
 
 
-def thumbnails(pictures: Sequence[bytes]) -> list[bytes]:
-    """WebP pictures of at most 256 pixels a side, turned as their camera said."""
-    return [_thumbnail(picture) for picture in pictures]
+def thumbnails(pictures: Sequence[bytes | str]) -> list[bytes]:
+    """WebP pictures of at most 256 pixels a side, turned as their camera said; empty where it fails."""
+    made = []
+    for picture in pictures:
+        try:
+            made.append(_thumbnail(picture))
+        except (MemoryError, *_DAMAGE):
+            made.append(b"")
+    return made
 
 
-def _thumbnail(picture: bytes) -> bytes:
+def _thumbnail(picture: bytes | str) -> bytes:
+    source = io.BytesIO(picture) if isinstance(picture, bytes) else picture
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with Image.open(io.BytesIO(picture), formats=tuple(FORMATS)) as image:
+        with Image.open(source, formats=tuple(FORMATS)) as image:
             if image.format == "JPEG":
                 image.draft("RGB", (THUMBNAIL_SIDE * 2, THUMBNAIL_SIDE * 2))
             turned = ImageOps.exif_transpose(image)
@@ -196,7 +196,7 @@ def serve() -> None:
         if header["work"] == "check":
             facts = check_many(pictures)
         else:
-            made = thumbnails([picture for picture in pictures if isinstance(picture, bytes)])
+            made = thumbnails(pictures)
         answer = json.dumps({"facts": facts, "sizes": [len(one) for one in made]}).encode()
         target.write(b"".join((len(answer).to_bytes(4, "big"), answer, *made)))
         target.flush()

@@ -92,9 +92,14 @@ class PictureWorkers:
             return [fact for picture in pictures for fact in await self.check([picture])]
         return [tuple(fact) for fact in facts]
 
-    async def thumbnails(self, pictures: Sequence[bytes]) -> list[bytes]:
-        """A small WebP for each; the pictures passed the check, so a failure here is ours."""
-        _, made = await self._call("thumbnails", pictures, 2 * SECONDS_A_PICTURE)
+    async def thumbnails(self, pictures: Sequence[bytes | str]) -> list[bytes]:
+        """A small WebP for each, in order; empty where none could be made."""
+        try:
+            _, made = await self._call("thumbnails", pictures, 2 * SECONDS_A_PICTURE)
+        except WorkerDied:
+            if len(pictures) == 1:
+                return [b""]
+            return [one for picture in pictures for one in await self.thumbnails([picture])]
         return made
 
     async def _call(self, work: str, pictures: Sequence[bytes | str], seconds: float) -> tuple[Any, list[bytes]]:
