@@ -1,0 +1,1 @@
+"""Search of everything a person may see, by name or number."""
