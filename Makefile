@@ -110,7 +110,7 @@ types: install-test
 	npm run --silent typecheck
 
 unit: install-test
-	$(BIN)/pytest -m "not e2e and not kill and not cluster"
+	$(BIN)/pytest -n 3 --dist loadfile -m "not e2e and not kill and not cluster"
 
 front-end: install-test
 	npm run --silent test
@@ -127,7 +127,7 @@ bench: install-test
 
 # ---- locks ----------------------------------------------------------------------------------
 
-COMPILE := $(UV) pip compile --quiet --generate-hashes --no-header --python-version 3.11 --upgrade
+COMPILE := $(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --upgrade
 
 lock: $(STAMPS)/installer
 	$(COMPILE) -o $(LOCKS)/node.lock $(LOCKS)/node.in
