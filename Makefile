@@ -24,7 +24,7 @@ PANEL_SOURCES := package.json package-lock.json \
 UP_FLAGS := $(if $(DEMO),--demo) $(if $(PORT),--port $(PORT)) $(if $(filter command line,$(origin HOST)),--host $(HOST)) \
 	$(if $(STATE_DIR),--state-dir $(STATE_DIR)) $(ARGS)
 
-.PHONY: help install install-test environments up test lint types unit front-end e2e bench test-kill lock clean
+.PHONY: help install install-test environments up test lint types unit front-end chromium e2e bench test-kill lock clean
 
 help:
 	@echo "make up [DEMO=1] [PORT=8000] [STATE_DIR=...]   install what is missing and run Himalia here"
@@ -115,7 +115,16 @@ unit: install-test
 front-end: install-test
 	npm run --silent test
 
-e2e: install-test
+# The browser of the browser tests is Debian's.
+chromium:
+	@test -x /usr/bin/chromium || { \
+		echo "  install      Chromium"; \
+		SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
+		export DEBIAN_FRONTEND=noninteractive; \
+		$$SUDO apt-get -qq update && $$SUDO apt-get -qq install -y --no-install-recommends chromium fonts-noto-cjk >/dev/null; \
+	}
+
+e2e: install-test chromium
 	$(BIN)/pytest -m e2e tests/e2e
 
 test-kill: install-test
