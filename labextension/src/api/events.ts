@@ -36,6 +36,8 @@ export function withXsrf(url: string, cookies: string): string {
   return token ? `${url}${url.includes('?') ? '&' : '?'}_xsrf=${encodeURIComponent(token)}` : url;
 }
 
+/** `EventSource.CLOSED`: the browser has given up. */
+const CLOSED = 2;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_MOST_MS = 15_000;
 
@@ -126,7 +128,7 @@ export class EventStream {
     source.onerror = () => {
       this.tell({ type: 'state', state: 'lost' });
       // The browser retries by itself unless the answer was an error status; then we do.
-      if (source.readyState === EventSource.CLOSED) {
+      if (source.readyState === CLOSED) {
         source.close();
         setTimeout(() => this.connect(), this.retryMs);
         this.retryMs = Math.min(this.retryMs * 2, RETRY_MOST_MS);

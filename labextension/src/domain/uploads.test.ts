@@ -1,6 +1,6 @@
 // @vitest-environment node
 import { describe, expect, it, vi } from 'vitest';
-import type { FileResult, Import } from '../api/types';
+import type { FileResult } from '../api/types';
 import { CALL_FILES, Uploads, calls, frame, withoutLitter, type ChosenFile, type UploadApi } from './uploads';
 
 const file = (path: string, content = 'x'): ChosenFile => ({ path, file: new File([content], path.split('/').at(-1) ?? path) });
@@ -23,7 +23,7 @@ class Lost extends Error {}
 
 function api(sendFiles: UploadApi['sendFiles']): UploadApi {
   return {
-    begin: vi.fn().mockResolvedValue({ id: 5 } as Import),
+    begin: vi.fn().mockResolvedValue({ id: 5 }),
     sendFiles,
     sendArchive: vi.fn().mockResolvedValue(undefined),
     finish: vi.fn().mockResolvedValue(undefined),

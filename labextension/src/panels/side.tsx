@@ -170,7 +170,7 @@ function Running(): JSX.Element | null {
       <h2>
         {t('side.now')}
         <span className="hm-grow" />
-        {perHour > 0 && t('money.perHour', { money: formatMoney(perHour) })}
+        {perHour > 0 && ` ${t('money.perHour', { money: formatMoney(perHour) })}`}
       </h2>
       {work.map(one => (
         <WorkRow key={one.id} workload={one} now={now} />

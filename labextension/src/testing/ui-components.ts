@@ -3,4 +3,6 @@ export class LabIcon {
   constructor(readonly options: { name: string; svgstr: string }) {}
 }
 
-export class ReactWidget {}
+export class ReactWidget {
+  readonly isWidget = true;
+}

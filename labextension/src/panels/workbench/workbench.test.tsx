@@ -52,7 +52,7 @@ async function open() {
   const rendered = renderPanel(Workbench, script(), { id: counter });
   await screen.findByText('1 of 3');
   const bench = rendered.container.querySelector('.hm-workbench') as HTMLElement;
-  const press = (key: string, more: object = {}) => act(async () => void fireEvent.keyDown(bench, { key, ...more }));
+  const press = (key: string, more: object = {}) => act(() => Promise.resolve(fireEvent.keyDown(bench, { key, ...more })));
   // The browser's database opens in the background.
   await waitFor(() => expect(bench).toHaveAttribute('data-ready', 'true'));
   return { ...rendered, press };

@@ -1,0 +1,90 @@
+import { screen, waitFor } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import { describe, expect, it } from 'vitest';
+import type { Workload } from '../api/types';
+import { page, renderPanel, type Script } from '../testing/render';
+import { SidePanel, tightest } from './side';
+
+const workload = {
+  id: 2,
+  kind: 'run',
+  name: 'harbour-det',
+  object: { kind: 'run', id: 48, name: 'harbour-det #48' },
+  phase: 'running',
+  replicas_ready: 1,
+  replicas_total: 1,
+  price_per_hour_micros: 1_960_000,
+  created_at: new Date(Date.now() - 2_533_000).toISOString(),
+  started_at: new Date(Date.now() - 2_533_000).toISOString()
+} as Workload;
+
+const script: Script = {
+  'GET /me': () => ({ permissions: { 'data.dataset.read': 'own' } }),
+  'GET /installation': () => ({ currency: { code: 'CNY', symbol: '¥', digits: 2 } }),
+  'GET /balance': () => ({ available_micros: 812_400_000, burn_per_hour_micros: 1, lasts_until: new Date(Date.now() + 9 * 86_400_000).toISOString() }),
+  'GET /quota': () => ({ levels: [] }),
+  'GET /workloads': () => page([workload]),
+  'GET /tasks': () => page([]),
+  'GET /datasets': () => page([1, 2]),
+  'GET /search': ({ query }) => ({ items: [{ kind: 'dataset', id: 3, name: `${query.get('q')}-dawn`, status: null }] }),
+  'POST /runs/48/stop': () => ({})
+};
+
+function open() {
+  const rendered = renderPanel(() => <SidePanel searchAsked={0} />, script);
+  const { panels } = rendered.frame;
+  const load = () => Promise.reject(new Error('not opened here'));
+  panels.add({
+    panel: 'datasets',
+    title: 'datasets.title',
+    icon: 'dataset',
+    load,
+    navigation: { section: 'data', rank: 1, permission: 'data.dataset.read', countPath: '/datasets' }
+  });
+  panels.add({ panel: 'dataset', title: 'kind.dataset', icon: 'dataset', load, opens: ['dataset'] });
+  panels.add({ panel: 'recharge', title: 'nav.money', icon: 'wallet', load, navigation: { section: 'money', rank: 1, permission: 'billing.recharge' } });
+  return rendered;
+}
+
+describe('UI-1, UI-3: the side panel', () => {
+  it('shows what runs, since when, and what it costs', async () => {
+    open();
+    expect(await screen.findByText('harbour-det #48')).toBeInTheDocument();
+    expect(screen.getByText('¥1.96/h')).toBeInTheDocument();
+    expect(screen.getByRole('heading', { name: 'Running now ¥1.96/h' })).toBeInTheDocument();
+    expect(screen.getByText('42:13')).toBeInTheDocument();
+    expect(await screen.findByText('¥812.40')).toBeInTheDocument();
+    expect(screen.getByText('lasts about 9 days')).toBeInTheDocument();
+  });
+
+  it('stops the work behind a workload', async () => {
+    const { requests } = open();
+    await userEvent.click(await screen.findByRole('button', { name: 'Stop harbour-det #48' }));
+    await waitFor(() => expect(requests.some(one => one.path === '/runs/48/stop')).toBe(true));
+  });
+
+  it('leads only where the person may go', async () => {
+    const { opened } = open();
+    await userEvent.click(await screen.findByRole('button', { name: /Datasets/ }));
+    expect(opened).toEqual([['datasets', undefined]]);
+    expect(screen.queryByText('Money')).not.toBeInTheDocument();
+  });
+
+  it('finds by typing and opens by Enter', async () => {
+    const { opened } = open();
+    await userEvent.type(screen.getByRole('combobox'), 'harbour');
+    expect(await screen.findByText('harbour-dawn')).toBeInTheDocument();
+    await userEvent.keyboard('{Enter}');
+    expect(opened).toEqual([['dataset', { id: 3 }]]);
+  });
+});
+
+it('shows for each resource the level that leaves least', () => {
+  const resource = (limit: number | null, used: number) => ({ resource: 'cpu_millis', limit, used, available: limit === null ? null : limit - used });
+  const levels = [
+    { level: 'user' as const, name: 'ada', resources: [resource(null, 4)] },
+    { level: 'department' as const, name: 'vision', resources: [resource(10, 8)] },
+    { level: 'tenant' as const, name: 'lab', resources: [resource(100, 50)] }
+  ];
+  expect(tightest(levels)).toEqual([resource(10, 8)]);
+});
