@@ -390,14 +390,15 @@ class Engine:
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
 
-    def wake(self) -> None:
-        """Ask the reconciler for a step; from any thread."""
+    def wake(self, controller: str = RECONCILER) -> None:
+        """Ask a controller for a step; from any thread."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.platform.controllers.wake, RECONCILER)
+            self._loop.call_soon_threadsafe(self.platform.controllers.wake, controller)
 
-    def wake_after(self, session: Session) -> None:
+    def wake_after(self, session: Session, controller: str = RECONCILER) -> None:
         """The same once this unit of work is committed: no waiting for an interval (PERF-12)."""
-        if not session.info.get("himalia_wakes"):
-            session.info["himalia_wakes"] = True
+        woken = session.info.setdefault("himalia_wakes", set())
+        if controller not in woken:
+            woken.add(controller)
             # Told for savepoints too, so it may wake more than once, but never only too early.
-            event.listen(session, "after_commit", lambda _session: self.wake())
+            event.listen(session, "after_commit", lambda _session: self.wake(controller))

@@ -18,7 +18,7 @@ from himalia_hub.backends.protocol import BackendError
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock
 from himalia_hub.develop.notebooks.hub import HubClient, HubUnavailable
-from himalia_hub.develop.notebooks.kind import home_key
+from himalia_hub.develop.notebooks.kind import CONTROLLER, home_key
 from himalia_hub.develop.notebooks.tables import Notebook
 from himalia_hub.platform.parts import Platform
 from himalia_hub.tenancy.tables import Tenant, User
@@ -40,8 +40,8 @@ class _Wish:
 
 
 class NotebookController:
-    name = "notebooks"
-    wakes_on_commit = True
+    name = CONTROLLER
+    wakes_on_commit = False
 
     def __init__(self, platform: Platform, hub: HubClient) -> None:
         self.interval_seconds = 5.0

@@ -146,4 +146,4 @@ def stop_notebook(ctx: Context, notebook: int, body: Nothing) -> dict[str, Any]:
 )
 def delete_notebook(ctx: Context, notebook: int) -> None:
     row = objects.find(ctx.session, Notebook, ctx.actor, ctx.permission, notebook, lock=True)
-    service.delete(ctx.session, row)
+    service.delete(ctx.platform, ctx.session, row)

@@ -190,7 +190,7 @@ def delete(ctx: Context, hub_user: str, server: str, body: Nothing) -> None:
     actor = _actor(ctx.session, hub_user)
     service.require(actor, service.DELETE)
     row = service.of_hub(ctx.session, actor.user_id, server)
-    service.delete(ctx.session, row)
+    service.delete(ctx.platform, ctx.session, row)
     _audit(ctx, ctx.session, actor, "delete_notebook", row)
 
 

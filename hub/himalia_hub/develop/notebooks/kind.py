@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from himalia_hub.platform.parts import Platform
 
 KIND = "notebook"
+CONTROLLER = "notebooks"
+"""Keeps hub and engine in step; woken by whatever concerns both."""
 PORT_NAME = "http"
 INPUT_PATH = "/himalia/input/input{index}"
 START_SECONDS = 180.0
@@ -92,3 +94,4 @@ class NotebookKind:
             notebook.start_seconds = (clock.now() - workload.admitted_at).total_seconds()
         notebook.phase = workload.phase
         objects.touch(session, "notebook", notebook)
+        self.platform.get(Engine).wake_after(session, CONTROLLER)

@@ -20,7 +20,7 @@ from himalia_hub.core import clock, objects
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import InvalidTransition, NotFound, NotPermitted
 from himalia_hub.data.datasets.versions import version_for_workload
-from himalia_hub.develop.notebooks.kind import INPUT_PATH, KIND
+from himalia_hub.develop.notebooks.kind import CONTROLLER, INPUT_PATH, KIND
 from himalia_hub.develop.notebooks.schemas import BindingIn, NotebookUpdate
 from himalia_hub.develop.notebooks.tables import Notebook
 from himalia_hub.platform.parts import Platform
@@ -133,6 +133,7 @@ def start(platform: Platform, session: Session, actor: Actor, row: Notebook) -> 
     row.workload_id = workload.id
     row.phase = workload.phase
     objects.touch(session, "notebook", row)
+    platform.get(Engine).wake_after(session, CONTROLLER)
     return workload
 
 
@@ -169,11 +170,12 @@ def update(platform: Platform, session: Session, actor: Actor, row: Notebook, bo
     objects.touch(session, "notebook", row)
 
 
-def delete(session: Session, row: Notebook) -> None:
+def delete(platform: Platform, session: Session, row: Notebook) -> None:
     """Delete a stopped notebook; its home goes with it, a controller removes the files."""
     _only_ended(row, "deleted", "删除")
     row.deleted_at = clock.now()
     objects.touch(session, "notebook", row, op="deleted")
+    platform.get(Engine).wake_after(session, CONTROLLER)
 
 
 def _only_ended(row: Notebook, what: str, what_zh: str) -> None:
