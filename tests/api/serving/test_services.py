@@ -107,9 +107,10 @@ def test_from_pictures_to_an_answer_outside(machine: Machine, gateway: Gateway) 
 
 
 class Pressure:
-    """Calls without pause from several threads; keeps what was not answered with 200."""
+    """Calls from several threads, ``pause`` seconds apart; keeps what was not answered with 200."""
 
-    def __init__(self, address: str, token: str, picture: bytes) -> None:
+    def __init__(self, address: str, token: str, picture: bytes, pause: float = 0.0) -> None:
+        self._pause = pause
         self.calls = 0
         self.failures: list[str] = []
         self.versions: list[str] = []
@@ -128,6 +129,7 @@ class Pressure:
                     self.versions.append(answer.json()["version"])
                 else:
                     self.failures.append(f"{answer.status_code} {answer.text[:100]}")
+                self._ended.wait(self._pause)
 
     def end(self) -> None:
         self._ended.set()
