@@ -246,7 +246,7 @@ def test_5_train(walker: Walker, suffix: str) -> None:
     assert any("accuracy" in s["name"] and len(s["points"]) > 3 for s in series)
     run.get_by_role("button", name="Save as model").click()
     page.get_by_role("dialog").get_by_role("button", name="Save").click()
-    expect(walker.panel().get_by_role("heading", level=1)).to_contain_text(f"walk-{suffix}")
+    expect(walker.panel().get_by_role("tab", name="Versions")).to_be_visible()
     expect(walker.panel()).to_contain_text(f"digits-{suffix}")
     walker.shot("model")
 
@@ -336,3 +336,46 @@ def test_8_an_administrator_recharges(installation: Installation, browser: Brows
     expect(page.get_by_text("was added to the balance").first).to_be_visible()
     assert admin.api("balance")["balance_micros"] >= before + 25_000_000
     context.close()
+
+
+SETTINGS = {
+    "dark": ("@jupyterlab/apputils-extension:themes", {"theme": "JupyterLab Dark"}),
+    "zh": ("@jupyterlab/translation-extension:plugin", {"locale": "zh_CN"}),
+}
+
+
+@pytest.mark.parametrize("look", ["dark", "zh"])
+def test_9_other_looks(walker: Walker, suffix: str, look: str) -> None:
+    """UI-1, GEN-9: the same pages in the dark theme and in Chinese, with nothing of the other language left."""
+    page = walker.page
+    plugin, values = SETTINGS[look]
+    saved = page.evaluate(
+        """async ([plugin, raw]) => {
+            const base = JSON.parse(document.getElementById('jupyter-config-data').textContent).baseUrl;
+            const token = document.cookie.match(/_xsrf=([^;]+)/)?.[1] ?? '';
+            const answer = await fetch(base + 'lab/api/settings/' + plugin, {
+                method: 'PUT', body: JSON.stringify({raw}),
+                headers: {'Content-Type': 'application/json', 'X-XSRFToken': token}});
+            return answer.status;
+        }""",
+        [plugin, json.dumps(values)],
+    )
+    assert saved == 204
+    page.reload()
+    page.wait_for_selector(".jp-LabShell")
+    # The tabs that were open are still there (UI-1).
+    expect(page.locator(".lm-TabBar-tabLabel", has_text=f"walk-{suffix}").first).to_be_visible()
+    side = page.locator(".hm-side")
+    if not side.is_visible():
+        page.locator("li.lm-TabBar-tab[title*='Himalia']").first.click()
+    page.locator(".lm-TabBar-tabLabel", has_text=f"walk-{suffix} #1").first.click()
+    expect(walker.panel().get_by_role("heading", level=1)).to_contain_text(f"walk-{suffix}")
+    if look == "zh":
+        expect(side).to_contain_text("数据集")
+        expect(walker.panel().locator(".hm-pill").first).not_to_contain_text("Finished")
+    page.wait_for_timeout(800)
+    walker.shot(f"run.{look}")
+    side.locator(".hm-nav button, .hm-nav a").filter(has_text=re.compile("My bills|我的账单")).first.click()
+    expect(walker.panel().get_by_role("heading", level=1)).to_contain_text(re.compile("My bills|我的账单"))
+    page.wait_for_timeout(800)
+    walker.shot(f"bills.{look}")

@@ -65,7 +65,14 @@ const billColumns = (): Column<Bill & { section?: string; name?: string; price_p
   { id: 'resources', title: t('bill.resources'), width: 140, grow: 1, above: 860, cell: one => formatResources(one.resources) },
   { id: 'started', title: t('bill.started'), width: 120, numeric: true, sort: 'started_at', cell: one => <Time at={one.started_at} /> },
   { id: 'quantity', title: t('bill.quantity'), width: 92, numeric: true, cell: one => formatElapsed(one.duration_seconds) },
-  { id: 'unit', title: t('bill.perHour'), width: 92, numeric: true, above: 740, cell: one => formatMoney(one.price_per_hour_micros ?? 0, 4) },
+  {
+    id: 'unit',
+    title: t('bill.perHour'),
+    width: 92,
+    numeric: true,
+    above: 1040,
+    cell: one => (one.price_per_hour_micros ? formatMoney(one.price_per_hour_micros, 4) : '–')
+  },
   {
     id: 'cost',
     title: t('bill.cost'),

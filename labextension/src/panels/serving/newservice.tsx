@@ -167,8 +167,10 @@ export default function NewServicePanel({ args }: PanelProps): JSX.Element {
         )}
         <TextField label={t('train.description')} optional limit={200} value={description} onChange={setDescription} />
       </div>
-      <VerdictLine verdict={verdict.data} error={verdict.error} remaining />
-      <ErrorLine error={deploy.error} />
+      <div className="hm-formverdict">
+        <VerdictLine verdict={verdict.data} error={verdict.error} remaining />
+        <ErrorLine error={deploy.error} />
+      </div>
       <footer className="hm-formfoot">
         <Button type="submit" look="primary" icon="pulse" busy={deploy.isPending} disabled={!whole || !canStart(verdict.data)}>
           {t('serve.deploy')}

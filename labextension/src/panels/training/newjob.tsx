@@ -201,8 +201,10 @@ export default function NewJobPanel({ args }: PanelProps): JSX.Element {
           {preview.error && <ErrorLine error={preview.error} />}
         </Card>
       </div>
-      <VerdictLine verdict={verdict.data} error={verdict.error} remaining />
-      <ErrorLine error={start.error} />
+      <div className="hm-formverdict">
+        <VerdictLine verdict={verdict.data} error={verdict.error} remaining />
+        <ErrorLine error={start.error} />
+      </div>
       <footer className="hm-formfoot">
         <Button
           type="submit"
