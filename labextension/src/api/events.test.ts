@@ -33,7 +33,9 @@ class Browser {
       postMessage: (data: unknown) =>
         this.channels
           .filter(other => other !== channel)
-          .forEach(other => other.onmessage?.call({} as BroadcastChannel, new MessageEvent('message', { data }))),
+          .forEach(other => {
+            other.onmessage?.call({} as BroadcastChannel, new MessageEvent('message', { data }));
+          }),
       close: () => undefined
     };
     this.channels.push(channel);
