@@ -23,7 +23,7 @@ MONEY = ("metering", "billing", "audit")
 def modules() -> Iterator[tuple[str, Path]]:
     for package, folder in PACKAGES.items():
         for path in sorted(folder.rglob("*.py")):
-            if "labextension" in path.parts:
+            if "labextension" in path.parts or path.parent.name == "versions":
                 continue
             parts = path.relative_to(folder).with_suffix("").parts
             name = ".".join((package, *parts)).removesuffix(".__init__")
