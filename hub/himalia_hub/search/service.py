@@ -37,20 +37,19 @@ def find(db: Db, actor: Actor, kinds: Sequence[Searchable], text: str) -> list[d
         if actor.reach(searchable.permission) is None:
             continue
         table = searchable.table
-        matches = [table.name.ilike(f"%{escaped}%", escape="\\")]
+        matches: list[sa.ColumnElement[bool]] = [table.name.ilike(f"%{escaped}%", escape="\\")]
         if text.isascii() and text.isdigit() and len(text) < 16:
             matches.append(table.number == int(text))
-        columns = [table.number, table.name, table.updated_at]
-        columns.append(getattr(table, searchable.status) if searchable.status else sa.null().label("state"))
+        status_column: Any = getattr(table, searchable.status) if searchable.status else sa.null()
         statement = (
-            sa.select(*columns)
+            sa.select(table.number, table.name, status_column.label("status"))
             .where(objects.visible(table, actor, searchable.permission), sa.or_(*matches))
             .order_by(table.updated_at.desc())
             .limit(LIMIT)
         )
-        for number, name, _, status in db.execute(statement):
-            lower, wanted = name.lower(), text.lower()
+        for row in db.execute(statement):
+            lower, wanted = row.name.lower(), text.lower()
             rank = 0 if lower == wanted else 1 if lower.startswith(wanted) else 2
-            hits.append((rank, {"kind": searchable.kind, "id": number, "name": name, "status": status}))
+            hits.append((rank, {"kind": searchable.kind, "id": row.number, "name": row.name, "status": row.status}))
     hits.sort(key=lambda hit: hit[0])
     return [hit for _, hit in hits[:LIMIT]]
