@@ -164,6 +164,7 @@ export const frame = {
   'task.import': 'Import',
   'task.import_browser': 'Import',
   'task.thumbnails': 'Thumbnails',
+  'task.fill_version': 'Version files',
   'task.sample': 'Sampling',
   'task.annotate': 'Auto-annotation',
   'task.export': 'Export',

@@ -166,6 +166,7 @@ export const frame: Record<keyof typeof english, string> = {
   'task.import': '导入',
   'task.import_browser': '导入',
   'task.thumbnails': '缩略图',
+  'task.fill_version': '生成版本文件',
   'task.sample': '抽帧',
   'task.annotate': '自动标注',
   'task.export': '导出',
