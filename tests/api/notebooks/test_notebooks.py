@@ -43,10 +43,10 @@ def test_a_notebook_starts_through_the_hub_and_stops(machine: Machine, hub: Hub)
     with machine.world.live.internal() as internal:
         page = internal.get(f"/start-page?user={user}").json()
         assert [p["verdict"]["verdict"] for p in page["profiles"]] == ["starts_now"] * len(page["profiles"])
-        assert (page["default_environment"], page["suggested_name"]) == ("science", "Notebook 1")
+        assert (page["default_environment"], page["suggested_name"]) == ("science", "notebook-1")
         spec = page["profiles"][0]["spec"]["id"]
         made = internal.post(
-            "/notebooks", json={"hub_user": user, "name": "Notebook 1", "spec_id": spec, "environment": "science"}
+            "/notebooks", json={"hub_user": user, "name": "notebook-1", "spec_id": spec, "environment": "science"}
         )
         assert made.status_code == 201, made.text
         server = made.json()["server_name"]
@@ -160,6 +160,8 @@ def test_bad_input_is_named(machine: Machine) -> None:
         good = {"name": "fine", "spec_id": spec_id(client)}
         for change, field, status in (
             ({"name": " "}, "name", 422),
+            ({"name": "-bad-"}, "name", 422),
+            ({"name": "with space"}, "name", 422),
             ({"name": "x" * 31}, "name", 422),
             ({"spec_id": 999}, "spec_id", 422),
             ({"environment": "matlab"}, "environment", 422),

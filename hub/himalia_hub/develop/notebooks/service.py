@@ -19,6 +19,7 @@ from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock, objects
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import InvalidTransition, NotFound, NotPermitted
+from himalia_hub.core.names import check_name
 from himalia_hub.data.datasets.versions import version_for_workload
 from himalia_hub.develop.notebooks.kind import CONTROLLER, INPUT_PATH, KIND
 from himalia_hub.develop.notebooks.schemas import BindingIn, NotebookUpdate
@@ -80,6 +81,7 @@ def create(
     Raises:
         InvalidInput, QuotaExceeded, BalanceTooLow: Nothing is made.
     """
+    name = check_name(name, 30)
     specs.get(session, spec_id, scenario="notebook")
     reference = _environment(platform, environment)
     values = objects.new_owned(session, actor, "notebook")
@@ -161,10 +163,10 @@ def update(platform: Platform, session: Session, actor: Actor, row: Notebook, bo
         row.environment = body.environment or reference.rpartition("-")[0]
     if body.bindings is not None:
         row.bindings = _bindings(session, actor, body.bindings)
-    for name in ("name", "description"):
-        value = getattr(body, name)
-        if value is not None:
-            setattr(row, name, value)
+    if body.name is not None:
+        row.name = check_name(body.name, 30)
+    if body.description is not None:
+        row.description = body.description
     if "stop_when_idle_seconds" in body.model_fields_set:
         row.stop_when_idle_seconds = body.stop_when_idle_seconds
     objects.touch(session, "notebook", row)
@@ -202,17 +204,17 @@ def of_hub(session: Session, user_id: int, server: str, *, deleted: bool = False
 
 
 def suggested_name(db: Db, user_id: int, language: str) -> str:
-    """``Notebook 2``: the first number that is not taken."""
-    word = "笔记本" if language == "zh" else "Notebook"
+    """``notebook-2``: the first number that is not taken."""
+    word = "笔记本" if language == "zh" else "notebook"
     taken = set(
         db.execute(sa.select(Notebook.name).where(Notebook.owner_id == user_id, Notebook.deleted_at.is_(None)))
         .scalars()
         .all()
     )
     number = 1
-    while f"{word} {number}" in taken:
+    while f"{word}-{number}" in taken:
         number += 1
-    return f"{word} {number}"
+    return f"{word}-{number}"
 
 
 def is_ended(phase: str) -> bool:
