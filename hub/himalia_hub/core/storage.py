@@ -25,7 +25,5 @@ class StorageQuota(Protocol):
 class StorageMeter(Protocol):
     """What is stored, found by ``platform.get(StorageMeter)``; provided by whatever keeps bytes."""
 
-    def used(
-        self, db: Db, tenant_id: int, *, department_id: int | None = None, owner_id: int | None = None
-    ) -> int:
+    def used(self, db: Db, tenant_id: int, *, department_id: int | None = None, owner_id: int | None = None) -> int:
         """Bytes in use by a tenant, one of its departments, or one of its people."""
