@@ -1,0 +1,94 @@
+"""One world with everybody's objects, shared by all cells of the matrix."""
+
+from __future__ import annotations
+
+import json
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.api.matrix.shelf import Maker, Shelf
+from tests.support.s3 import S3Server
+from tests.support.service import World, live_world, make_config
+
+OWNERS = (
+    "member",
+    "department_admin",
+    "tenant_admin",
+    "administrator",
+    "reader",
+    "operator",
+    "annotator",
+    "auditor",
+    "open_api",
+    "colleague",
+    "outsider",
+)
+
+
+@dataclass
+class Grid:
+    """The world, what everybody of *alpha* owns, and what *beta*'s member owns."""
+
+    world: World
+    shelves: dict[str, Shelf]
+    foreign: Shelf
+    spec: int
+    clients: dict[str, httpx.Client] = field(default_factory=dict)
+
+
+def environments(root: Path) -> Path:
+    """A root with one environment that can be named, none that would run."""
+    folder = root / "science-0a1b2c3d4e5f"
+    venv.create(folder, symlinks=True)
+    record = {
+        "name": "science",
+        "title": "Science",
+        "title_zh": "科学计算",
+        "digest": "0a1b2c3d4e5f",
+        "python": "3.11",
+        "packages": {},
+        "size_bytes": 1,
+        "uses": ["notebook", "training", "inference"],
+        "built_at": "2026-01-01T00:00:00Z",
+    }
+    (folder / "himalia-environment.json").write_text(json.dumps(record))
+    return root
+
+
+def make_grid(place: Path, database_url: str, s3_server: S3Server) -> Iterator[Grid]:
+    config = make_config(
+        place / "state",
+        database_url,
+        s3=s3_server.bucket().model_dump(mode="json"),
+        environments_root=str(environments(place / "environments")),
+    )
+    worlds = live_world(config)
+    world = next(worlds)
+    try:
+        maker = Maker(world)
+        maker.make_spec()
+        shelves = maker.fill(world.alpha, OWNERS)
+        maker.number_beta_apart()
+        foreign = maker.fill(world.beta, ("member",))["member"]
+        maker.bills([*shelves.values()])
+        maker.number_beta_apart()
+        maker.bills([foreign])
+        world.live.run(world.live.platform.controllers.stop())
+        made = Grid(world, shelves, foreign, maker.spec)
+        yield made
+        for client in made.clients.values():
+            client.close()
+    finally:
+        for _ in worlds:
+            pass
+
+
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory, s3_server: S3Server) -> Iterator[Grid]:
+    place = tmp_path_factory.mktemp("matrix")
+    yield from make_grid(place, f"sqlite:///{place}/himalia.sqlite3", s3_server)

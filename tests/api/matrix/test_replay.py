@@ -1,0 +1,101 @@
+"""GEN-6, GEN-7: every write of the route table sent twice, with another body, and against another version.
+
+The same key and body answer the same and change nothing more; the same key with another request is
+refused; an update without or with an old version is refused and changes nothing.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.matrix import cells
+from tests.api.matrix.conftest import Grid
+from tests.api.matrix.requests import REQUESTS
+from tests.api.matrix.undone import digest, undone
+from tests.support.data import problem
+
+WRITES = {name: route for name, route in cells.public_routes().items() if route.writes}
+NOT_KEPT = {
+    "POST /api-tokens": "its answer holds a secret, which is never stored",
+    "POST /inference-services/{service_id}/keys": "its answer holds a secret, which is never stored",
+    "POST /verdict": "changes nothing",
+    "POST /imports/{number}/files": "idempotent by content: a file again gives the same result",
+    "POST /imports/{number}/archive": "an import takes one archive; another is refused",
+    "POST /datasets/{dataset}/operations": "idempotent by client and sequence",
+    "POST /runs/{run}/metrics": "idempotent by name and step",
+    "PUT /runs/{run}/progress": "sets what it says",
+    "POST /runs/{run}/outputs": "idempotent by path and digest",
+    "POST /inference-services/{service_id}/predict": "changes nothing",
+}
+"""Writes that keep no answers by key, and why."""
+KEPT = [name for name in WRITES if name not in NOT_KEPT]
+GUARDED = [name for name, route in WRITES.items() if route.if_match]
+
+
+def caller(name: str) -> str:
+    """A column that gets 2xx for its own object, from the expected matrix."""
+    row = cells.read_expected()[name]
+    return next(column for column in cells.COLUMNS if row[column].split("/")[0] == "2xx")
+
+
+def headers_of(grid: Grid, name: str, column: str) -> dict[str, str]:
+    if not WRITES[name].if_match:
+        return {}
+    how = REQUESTS[name]
+    return {"If-Match": cells.version_of(grid, cells.numbers(grid, column, "own", how), cells.kinds(how)[0])}
+
+
+def test_every_write_is_replayed() -> None:
+    assert {name for name, route in WRITES.items() if not route.idempotent} == set(NOT_KEPT)
+    assert all(route.if_match for name, route in WRITES.items() if name.startswith("PATCH"))
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_same_key(grid: Grid, name: str) -> None:
+    route, how, column = WRITES[name], REQUESTS[name], caller(name)
+    shelf, client = cells.caller_of(grid, column), cells.client_of(grid, column)
+    path = cells.path_of(route, how, cells.numbers(grid, column, "own", how))
+    headers = {"Idempotency-Key": "a-key", **headers_of(grid, name, column)}
+    with undone(grid.world.live.platform.db) as db:
+        before = digest(db)
+        first = cells.send(client, route, path, how, shelf, grid.spec, headers=headers)
+        assert 200 <= first.status_code < 300, first.text
+        after = digest(db)
+        again = cells.send(client, route, path, how, shelf, grid.spec, headers=headers)
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert (again.status_code, again.content) == (first.status_code, first.content)
+        assert again.headers.get("ETag") == first.headers.get("ETag")
+        assert digest(db) == after, [table for table in after if digest(db)[table] != after[table]]
+        other = another(grid, name, column, headers)
+        problem(other, 422, "idempotency_key_reused")
+        assert digest(db) == after
+    if name not in ("POST /jobs/preview", "POST /datasets/{dataset}/items/restore"):
+        assert before != after, "the request changed nothing, so this test would prove nothing"
+
+
+def another(grid: Grid, name: str, column: str, headers: dict[str, str]) -> object:
+    """The same key for another body; where there is no body, for another address."""
+    route, how = WRITES[name], REQUESTS[name]
+    shelf, client = cells.caller_of(grid, column), cells.client_of(grid, column)
+    ids = cells.numbers(grid, column, "own", how)
+    body = how.json(shelf, grid.spec)
+    if how.changed is not None and body is not None:
+        path = cells.path_of(route, how, ids)
+        return cells.send(client, route, path, how, shelf, grid.spec, headers=headers, json={**body, **how.changed})
+    path = cells.path_of(route, how, cells.numbers(grid, column, "missing", how))
+    return cells.send(client, route, path, how, shelf, grid.spec, headers=headers)
+
+
+@pytest.mark.parametrize("name", GUARDED)
+@pytest.mark.parametrize(
+    ("sent", "status", "code"), [('"999"', 412, "stale_version"), ("", 428, "version_required")], ids=["stale", "none"]
+)
+def test_versions(grid: Grid, name: str, sent: str, status: int, code: str) -> None:
+    route, how, column = WRITES[name], REQUESTS[name], caller(name)
+    shelf, client = cells.caller_of(grid, column), cells.client_of(grid, column)
+    path = cells.path_of(route, how, cells.numbers(grid, column, "own", how))
+    with undone(grid.world.live.platform.db) as db:
+        before = digest(db)
+        headers = {"If-Match": sent} if sent else {}
+        problem(cells.send(client, route, path, how, shelf, grid.spec, headers=headers), status, code)
+        assert digest(db) == before
