@@ -6,6 +6,9 @@ refused; an update without or with an old version is refused and changes nothing
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import httpx
 import pytest
 
 from tests.api.matrix import cells
@@ -13,6 +16,7 @@ from tests.api.matrix.conftest import Grid
 from tests.api.matrix.requests import REQUESTS
 from tests.api.matrix.undone import digest, undone
 from tests.support.data import problem
+from tests.support.models import archive
 
 WRITES = {name: route for name, route in cells.public_routes().items() if route.writes}
 NOT_KEPT = {
@@ -28,6 +32,11 @@ NOT_KEPT = {
     "POST /inference-services/{service_id}/predict": "changes nothing",
 }
 """Writes that keep no answers by key, and why."""
+KEPT_BY_HANDLER = {
+    "POST /models/{model}/versions": "a streamed body is known only once it is read",
+    "POST /runs/{run}/model": "the key is kept in the transaction of the effect",
+}
+"""Writes whose handler keeps the answers by key itself, and why."""
 KEPT = [name for name in WRITES if name not in NOT_KEPT]
 GUARDED = [name for name, route in WRITES.items() if route.if_match]
 
@@ -46,7 +55,7 @@ def headers_of(grid: Grid, name: str, column: str) -> dict[str, str]:
 
 
 def test_every_write_is_replayed() -> None:
-    assert {name for name, route in WRITES.items() if not route.idempotent} == set(NOT_KEPT)
+    assert {name for name, route in WRITES.items() if not route.idempotent} == {*NOT_KEPT, *KEPT_BY_HANDLER}
     assert all(route.if_match for name, route in WRITES.items() if name.startswith("PATCH"))
 
 
@@ -62,22 +71,27 @@ def test_same_key(grid: Grid, name: str) -> None:
         assert 200 <= first.status_code < 300, first.text
         after = digest(db)
         again = cells.send(client, route, path, how, shelf, grid.spec, headers=headers)
-        assert again.headers["Idempotency-Replayed"] == "true"
+        assert again.headers.get("Idempotency-Replayed") == "true" or name in KEPT_BY_HANDLER
         assert (again.status_code, again.content) == (first.status_code, first.content)
         assert again.headers.get("ETag") == first.headers.get("ETag")
         assert digest(db) == after, [table for table in after if digest(db)[table] != after[table]]
         other = another(grid, name, column, headers)
         problem(other, 422, "idempotency_key_reused")
-        assert digest(db) == after
+        # Bytes that arrived before they could be compared stay until they are collected; nothing names them.
+        unnamed = ("blobs", "stored_objects") if how.content is not None else ()
+        assert {table for table, held in digest(db).items() if held != after[table]} <= set(unnamed)
     if name not in ("POST /jobs/preview", "POST /datasets/{dataset}/items/restore"):
         assert before != after, "the request changed nothing, so this test would prove nothing"
 
 
-def another(grid: Grid, name: str, column: str, headers: dict[str, str]) -> object:
+def another(grid: Grid, name: str, column: str, headers: dict[str, str]) -> httpx.Response:
     """The same key for another body; where there is no body, for another address."""
     route, how = WRITES[name], REQUESTS[name]
     shelf, client = cells.caller_of(grid, column), cells.client_of(grid, column)
     ids = cells.numbers(grid, column, "own", how)
+    if how.content is not None:
+        how = replace(how, content=archive({"model.onnx": b"another"}))
+        return cells.send(client, route, cells.path_of(route, how, ids), how, shelf, grid.spec, headers=headers)
     body = how.json(shelf, grid.spec)
     if how.changed is not None and body is not None:
         path = cells.path_of(route, how, ids)
