@@ -227,8 +227,11 @@ def bucket(url: str, name: str, access_key: str, secret: str) -> str:
 def mount(kind: str, target: str) -> str:
     """Mount a file system of this kind, and take it away again."""
     os.makedirs(target, exist_ok=True)
-    _system(LIBC.mount(b"himalia", target.encode(), kind.encode(), 0, None), (errno.EPERM, errno.ENODEV))
-    LIBC.umount2(target.encode(), 2)
+    try:
+        _system(LIBC.mount(b"himalia", target.encode(), kind.encode(), 0, None), (errno.EPERM, errno.ENODEV))
+        LIBC.umount2(target.encode(), 2)
+    finally:
+        os.rmdir(target)
     return "mounted"
 
 
