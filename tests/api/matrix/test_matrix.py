@@ -41,6 +41,7 @@ READS_MORE = {
 """Routes whose object is looked up with a wider permission than the route's own, and why."""
 WRITE = bool(os.environ.get("MATRIX_WRITE"))
 SAMPLE = 12
+pytestmark = pytest.mark.timeout(600)  # the first test makes the world
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ from tests.api.matrix.undone import digest, undone
 from tests.support.data import problem
 from tests.support.models import archive
 
+pytestmark = pytest.mark.timeout(600)  # the first test makes the world
+
 WRITES = {name: route for name, route in cells.public_routes().items() if route.writes}
 NOT_KEPT = {
     "POST /api-tokens": "its answer holds a secret, which is never stored",
