@@ -205,7 +205,8 @@ def test_compared_runs_of_others_are_missing(grid: Grid) -> None:
             cells.answer_of(client.get("/runs/compare", params={"ids": f"{own},{other}"}))
             for other in (grid.shelves["colleague"].ids["run"], grid.foreign.ids["run"], MISSING + own)
         ]
-        assert client.get("/runs/compare", params={"ids": str(own)}).status_code == 200
+        both = f"{own},{grid.shelves['member'].ids['run_ended']}"
+        assert client.get("/runs/compare", params={"ids": both}).status_code == 200
     assert answers[0].status == 404 and answers[0] == answers[1] == answers[2]
 
 
