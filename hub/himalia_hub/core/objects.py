@@ -1,7 +1,7 @@
 """Reading and writing owned objects with the actor in hand.
 
 Every look-up goes through :func:`visible`: what lies outside the actor's reach is not found,
-never forbidden (TEN-10). Every write goes through :func:`touch`, which counts the version up and
+never forbidden (TEN-10). Every edit goes through :func:`touch`, which counts the version up and
 puts the change in the outbox in the same transaction.
 """
 
@@ -119,6 +119,16 @@ def touch(session: Session, kind: str, row: OwnedMixin, *, op: str = "updated") 
     row.updated_at = clock.now()
     session.flush()
     announce(session, kind, row, op=op)
+
+
+def note(session: Session, kind: str, row: OwnedMixin) -> None:
+    """Stamp and announce what a controller saw; the version counts people's edits only.
+
+    An edit that was begun before a phase changed by itself is not out of date.
+    """
+    row.updated_at = clock.now()
+    session.flush()
+    announce(session, kind, row)
 
 
 def check_version(row: OwnedMixin, if_match: int | None) -> None:

@@ -154,7 +154,7 @@ class ServingController:
                 variant.drain_until = clock.now() + timedelta(seconds=rules.DRAIN_SECONDS)
             for variant_id in decision.stop:
                 self._stop(session, engine, variant_id)
-            objects.touch(session, OBJECT, row)
+            objects.note(session, OBJECT, row)
 
     @staticmethod
     def _stop(session: Session, engine: Engine, variant_id: int) -> None:

@@ -136,6 +136,7 @@ class Shim:
             self.step("image", "done")
             self.step("mounts", "active")
             binds += prepare_binds(self.directory, self.spec)
+            self.disk.look()  # what is there before the command writes: only that is forgiven
             self.group.create(
                 cpu_millis=self.spec["cpu_millis"],
                 memory_bytes=self.spec["memory_bytes"],

@@ -34,10 +34,10 @@ class _Worker:
             async with asyncio.timeout(seconds):
                 return await self._ask(work, pictures)
         except (TimeoutError, OSError, asyncio.IncompleteReadError, ValueError) as error:
-            self.kill()
+            await self.end()
             raise WorkerDied(str(error)) from error
         except BaseException:
-            self.kill()  # a reply that nobody reads would answer the next question
+            await self.end()  # a reply that nobody reads would answer the next question
             raise
 
     async def _ask(self, work: str, pictures: Sequence[bytes | str]) -> tuple[Any, list[bytes]]:
@@ -61,17 +61,16 @@ class _Worker:
         return reply["facts"], [await reader.readexactly(size) for size in reply["sizes"]]
 
     async def end(self) -> None:
-        process = self._process
-        self.kill()
-        if process is not None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        transport = process._transport  # type: ignore[attr-defined]
+        try:
             await process.wait()
-            process._transport.close()  # type: ignore[attr-defined]  # else its pipes outlive the loop
-
-    def kill(self) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
-            self._process = None
+        finally:
+            transport.close()  # else its pipes outlive the loop
 
 
 class PictureWorkers:
