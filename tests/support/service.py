@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -176,6 +177,8 @@ def make_config(state: Path, database_url: str, **more: Any) -> PlatformConfig:
     state.mkdir(parents=True, exist_ok=True)
     (state / "hub.credential").write_text(HUB_CREDENTIAL)
     (state / "admin.credential").write_text(ADMIN_CREDENTIAL)
+    if not (state / "encryption").exists():
+        (state / "encryption").write_text(secrets.token_hex(32))
     values: dict[str, Any] = {
         "state_dir": str(state),
         "installation": {"id": uuid.uuid4().hex, "name": "Himalia"},
@@ -183,6 +186,7 @@ def make_config(state: Path, database_url: str, **more: Any) -> PlatformConfig:
         "database_url": database_url,
         "hub": {"service_credential_file": str(state / "hub.credential")},
         "admin": {"credential_file": str(state / "admin.credential")},
+        "encryption_key_file": str(state / "encryption"),
     }
     for key, value in more.items():
         values[key] = {**values[key], **value} if isinstance(value, dict) and key in values else value

@@ -11,6 +11,7 @@ from himalia_hub.auth import permissions
 from himalia_hub.auth.tokens import RoleCache, digest_of
 from himalia_hub.controllers.runner import ControllerRunner
 from himalia_hub.core.db import Database, Db
+from himalia_hub.core.sealing import Sealer
 from himalia_hub.platform.config import PlatformConfig, secret_of
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ class Platform:
     controllers: ControllerRunner = field(default_factory=ControllerRunner)
     backend: Backend | None = None
     machine_credentials: dict[str, str] = field(default_factory=dict)
+    sealer: Sealer = field(default_factory=lambda: Sealer(None))
+    """Seals secrets at rest (SEC-4); its key comes from ``encryption_key_file``."""
     shutting_down: bool = False
     closers: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     """Awaited when the service stops, after the controllers: processes and connections of nouns."""
@@ -54,7 +57,8 @@ class Platform:
         return kind in self._provided
 
     def load_machine_credentials(self) -> None:
-        """Read the hub's and the local administrator's credentials; kept as digests only."""
+        """Read the encryption key, and the hub's and local administrator's credentials (as digests only)."""
+        self.sealer = Sealer.from_file(self.config.encryption_key_file)
         for path, role in (
             (self.config.hub.service_credential_file, permissions.HUB),
             (self.config.admin.credential_file, permissions.LOCAL_ADMIN),
