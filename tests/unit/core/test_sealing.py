@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from himalia_hub.core.errors import Conflict
-from himalia_hub.core.sealing import Sealer, SealBroken
+from himalia_hub.core.sealing import SealBroken, Sealer
 
 KEY = bytes(range(32))
 
