@@ -7,6 +7,7 @@ from it. Nothing here looks at the database.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ OWN, DEPARTMENT, ORGANISATION, PLATFORM = Reach.OWN, Reach.DEPARTMENT, Reach.ORG
 MEMBER, DEPARTMENT_ADMIN, TENANT_ADMIN = "member", "department_administrator", "organisation_administrator"
 ADMINISTRATOR, READ_ONLY, OPERATOR = "Administrator", "ReadOnly", "ServiceOperator"
 OPEN_API, ANNOTATOR, AUDITOR = "OpenAPI", "annotator", "auditor"
+SYSTEM_ADMIN, SECURITY_ADMIN = "SystemAdministrator", "SecurityAdministrator"
 HUB, WORKLOAD, LOCAL_ADMIN = "hub", "workload", "local_admin"
 
 BUILT_IN_ROLES = (
@@ -29,19 +31,31 @@ BUILT_IN_ROLES = (
     MEMBER,
     ANNOTATOR,
     AUDITOR,
+    SYSTEM_ADMIN,
+    SECURITY_ADMIN,
 )
+"""Roles of people, in the order they are shown. Which of them an installation has depends on its mode."""
+
+
+class Duty(enum.StrEnum):
+    """The three powers over a whole installation that exclude each other in separated mode (TEN-11)."""
+
+    SYSTEM = "system"
+    SECURITY = "security"
+    AUDIT = "audit"
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One row: name, sentence, and the reach of each role that holds it."""
+    """One row: name, sentence, the reach of each role that holds it, and the power it is part of."""
 
     name: str
     sentence: str
     roles: Mapping[str, Reach]
+    duty: Duty | None = None
 
 
-def _row(name: str, sentence: str, **roles: Reach) -> Permission:
+def _row(name: str, sentence: str, *, duty: Duty | None = None, **roles: Reach) -> Permission:
     names = {
         "member": MEMBER,
         "department": DEPARTMENT_ADMIN,
@@ -52,14 +66,16 @@ def _row(name: str, sentence: str, **roles: Reach) -> Permission:
         "api": OPEN_API,
         "annotator": ANNOTATOR,
         "auditor": AUDITOR,
+        "system": SYSTEM_ADMIN,
+        "security": SECURITY_ADMIN,
         "hub": HUB,
         "workload": WORKLOAD,
         "local": LOCAL_ADMIN,
     }
-    return Permission(name, sentence, {names[key]: reach for key, reach in roles.items()})
+    return Permission(name, sentence, {names[key]: reach for key, reach in roles.items()}, duty)
 
 
-def _read(name: str, sentence: str) -> Permission:
+def _read(name: str, sentence: str, **more: Reach) -> Permission:
     """Read own work; administrators read their reach. Platform administrators read no content."""
     return _row(
         name,
@@ -70,12 +86,13 @@ def _read(name: str, sentence: str) -> Permission:
         reader=OWN,
         operator=OWN,
         api=OWN,
+        **more,
     )
 
 
-def _work(name: str, sentence: str) -> Permission:
+def _work(name: str, sentence: str, **more: Reach) -> Permission:
     """Make and change own work only."""
-    return _row(name, sentence, member=OWN, department=OWN, tenant=OWN, operator=OWN, api=OWN)
+    return _row(name, sentence, member=OWN, department=OWN, tenant=OWN, operator=OWN, api=OWN, **more)
 
 
 def _stop(name: str, sentence: str) -> Permission:
@@ -96,8 +113,23 @@ def _everyone(name: str, sentence: str) -> Permission:
         api=OWN,
         annotator=OWN,
         auditor=OWN,
+        system=OWN,
+        security=OWN,
         workload=OWN,
     )
+
+
+def _platform(name: str, sentence: str, duty: Duty) -> Permission:
+    """What concerns the whole installation: the platform administrator's, in separated mode its duty's."""
+    holder = {Duty.SYSTEM: "system", Duty.SECURITY: "security", Duty.AUDIT: "auditor"}[duty]
+    return _row(name, sentence, duty=duty, platform=PLATFORM, local=PLATFORM, **{holder: PLATFORM})
+
+
+def _administer(name: str, sentence: str, *, duty: Duty | None = None, **more: Reach) -> Permission:
+    """What organisation administrators do in theirs, and platform administrators everywhere."""
+    holder = "security" if duty is Duty.SECURITY else "system"
+    reaches = {"tenant": ORGANISATION, "platform": PLATFORM, holder: PLATFORM, "local": PLATFORM, **more}
+    return _row(name, sentence, duty=duty, **reaches)
 
 
 PERMISSIONS: tuple[Permission, ...] = (
@@ -114,6 +146,8 @@ PERMISSIONS: tuple[Permission, ...] = (
         api=OWN,
         auditor=OWN,
         reader=OWN,
+        system=OWN,
+        security=OWN,
     ),
     _read("compute.workload.read", "See work that occupies resources, with its log and use"),
     _stop("compute.workload.stop", "Stop work that occupies resources"),
@@ -121,25 +155,28 @@ PERMISSIONS: tuple[Permission, ...] = (
     _row(
         "compute.quota.manage",
         "Set quotas",
+        duty=Duty.SYSTEM,
         department=DEPARTMENT,
         tenant=ORGANISATION,
         platform=PLATFORM,
+        system=PLATFORM,
         local=PLATFORM,
     ),
-    _row("compute.spec.manage", "Create, edit and delete resource specs", platform=PLATFORM, local=PLATFORM),
-    _read("compute.task.read", "See long operations and their progress"),
+    _platform("compute.spec.manage", "Create, edit and delete resource specs", Duty.SYSTEM),
+    _platform("compute.pool.manage", "Create, edit and delete dedicated resource pools and node groups", Duty.SYSTEM),
+    _read("compute.task.read", "See long operations and their progress", annotator=OWN),
     _work("compute.task.cancel", "Cancel a long operation"),
     _read("develop.notebook.read", "See notebooks"),
     _work("develop.notebook.create", "Create, edit and start notebooks"),
     _stop("develop.notebook.stop", "Stop notebooks"),
     _stop("develop.notebook.delete", "Delete notebooks"),
     _read("develop.algorithm.read", "See algorithms"),
-    _read("data.label_group.read", "See label groups"),
+    _read("data.label_group.read", "See label groups", annotator=OWN),
     _work("data.label_group.edit", "Create, edit, copy and delete label groups"),
-    _read("data.dataset.read", "See datasets, their items, versions and statistics"),
+    _read("data.dataset.read", "See datasets, their items, versions and statistics", annotator=OWN),
     _work("data.dataset.create", "Create datasets"),
     _work("data.dataset.edit", "Edit datasets, import into them, delete and restore items"),
-    _work("data.dataset.annotate", "Label items"),
+    _work("data.dataset.annotate", "Label items", annotator=OWN),
     _work("data.dataset.publish", "Publish and manage dataset versions"),
     _work("data.dataset.export", "Export dataset versions"),
     _stop("data.dataset.delete", "Delete datasets"),
@@ -165,6 +202,7 @@ PERMISSIONS: tuple[Permission, ...] = (
         department=OWN,
         tenant=OWN,
         platform=PLATFORM,
+        system=PLATFORM,
         reader=OWN,
         operator=OWN,
         api=OWN,
@@ -174,35 +212,42 @@ PERMISSIONS: tuple[Permission, ...] = (
         "See income and expense of the organisation",
         tenant=ORGANISATION,
         platform=PLATFORM,
+        system=PLATFORM,
         local=PLATFORM,
     ),
-    _row("money.price.manage", "Set prices", platform=PLATFORM, local=PLATFORM),
-    _row("money.recharge.create", "Recharge a balance", platform=PLATFORM, local=PLATFORM),
-    _row("tenancy.organisation.read", "See organisations", platform=PLATFORM, local=PLATFORM),
+    _platform("money.price.manage", "Set prices", Duty.SYSTEM),
+    _platform("money.recharge.create", "Recharge a balance", Duty.SYSTEM),
     _row(
-        "tenancy.organisation.manage",
-        "Create, edit, enable and disable organisations",
+        "tenancy.organisation.read",
+        "See organisations",
         platform=PLATFORM,
+        system=PLATFORM,
+        security=PLATFORM,
         local=PLATFORM,
     ),
-    _row(
-        "tenancy.user.read",
-        "See members",
-        department=DEPARTMENT,
-        tenant=ORGANISATION,
-        platform=PLATFORM,
-        local=PLATFORM,
+    _platform("tenancy.organisation.manage", "Create, edit, enable and disable organisations", Duty.SYSTEM),
+    _administer("tenancy.department.read", "See departments", department=DEPARTMENT, security=PLATFORM),
+    _administer("tenancy.department.manage", "Create, edit, enable, disable and delete departments", duty=Duty.SYSTEM),
+    _administer("tenancy.user.read", "See members", department=DEPARTMENT, security=PLATFORM),
+    _administer("tenancy.user.manage", "Create, import, edit, disable and delete members", duty=Duty.SYSTEM),
+    _administer(
+        "tenancy.user.activate",
+        "Enable and unlock members and issue one-time sign-in links",
+        duty=Duty.SECURITY,
     ),
-    _row(
-        "tenancy.user.manage",
-        "Create, edit, enable, disable members and issue sign-in links",
-        tenant=ORGANISATION,
-        platform=PLATFORM,
-        local=PLATFORM,
-    ),
+    _administer("tenancy.group.read", "See groups and who is in them", security=PLATFORM),
+    _administer("tenancy.group.manage", "Create, edit and delete groups and change who is in them", duty=Duty.SECURITY),
+    _administer("tenancy.role.read", "See roles and who holds them", department=DEPARTMENT, security=PLATFORM),
+    _administer("tenancy.role.manage", "Create, edit and delete custom roles", duty=Duty.SECURITY),
+    _administer("tenancy.role.grant", "Grant and take roles that permit no more than one's own", duty=Duty.SECURITY),
+    _platform("tenancy.role.grant_any", "Grant, make and take roles beyond one's own permissions", Duty.SECURITY),
+    _platform("tenancy.policy.manage", "See and change the security policy", Duty.SECURITY),
+    _platform("tenancy.source.manage", "Set up sign-in sources and what their claims map to", Duty.SECURITY),
+    _platform("tenancy.sender.manage", "Set up and test senders of messages", Duty.SYSTEM),
     _row(
         "audit.entry.read",
         "Read the audit log",
+        duty=Duty.AUDIT,
         tenant=ORGANISATION,
         platform=PLATFORM,
         auditor=PLATFORM,

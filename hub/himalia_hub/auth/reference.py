@@ -20,6 +20,8 @@ SHORT = {
     permissions.OPEN_API: "OpenAPI",
     permissions.ANNOTATOR: "annotator",
     permissions.AUDITOR: "auditor",
+    permissions.SYSTEM_ADMIN: "system administrator",
+    permissions.SECURITY_ADMIN: "security administrator",
     permissions.WORKLOAD: "workload",
 }
 """Columns; the roles of machines other than workloads are told apart below."""
@@ -33,6 +35,10 @@ A cell is how far a role holds a permission: *own* objects, those of the *depart
 *organisation*, or of the whole *platform*. The token of a notebook reaches *own* only and holds no
 administration until the step-up; an API token reaches as far as it was made for. What lies outside
 the reach is not found; what no role of yours grants is forbidden.
+
+*Power* names the power over a whole installation that the permission is part of. An installation
+with separated duties (`himalia up --separate-duties`) has the system administrator, the security
+administrator and the auditor in place of the Administrator, and nobody holds two powers.
 """
 
 
@@ -40,14 +46,15 @@ def page() -> str:
     """The whole page in Markdown."""
     lines = [
         INTRODUCTION,
-        f"| permission | allows to | {' | '.join(SHORT.values())} |",
-        "|---" * (len(SHORT) + 2) + "|",
+        f"| permission | allows to | power | {' | '.join(SHORT.values())} |",
+        "|---" * (len(SHORT) + 3) + "|",
     ]
     for permission in permissions.PERMISSIONS:
         if permission.name.startswith("internal."):
             continue
         cells = [permission.roles[role].word if role in permission.roles else "" for role in SHORT]
-        lines.append(f"| `{permission.name}` | {permission.sentence} | {' | '.join(cells)} |")
+        power = permission.duty or ""
+        lines.append(f"| `{permission.name}` | {permission.sentence} | {power} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
