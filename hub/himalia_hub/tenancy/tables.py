@@ -25,6 +25,8 @@ class Tenant(Base):
     description: Mapped[str] = mapped_column(sa.Text, default="")
     enabled: Mapped[bool] = mapped_column(default=True)
     valid_until: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    """When its sessions and work were ended because it is disabled or past ``valid_until`` (TEN-2)."""
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -62,6 +64,8 @@ class User(Base):
     display_name: Mapped[str] = mapped_column(sa.String(255))
     language: Mapped[str] = mapped_column(sa.String(8), default="")
     enabled: Mapped[bool] = mapped_column(default=True)
+    guest: Mapped[bool] = mapped_column(default=False)
+    """Signs in by invitation, is an annotator and nothing else, and has no quota."""
     epoch: Mapped[int] = mapped_column(default=1)
     password_hash: Mapped[str | None] = mapped_column(sa.String(255))
     password_changed_at: Mapped[datetime | None]
@@ -70,15 +74,55 @@ class User(Base):
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+    """A deleted member's row stays, disabled, for bills and audit to name; ``name_key`` is freed."""
     __table_args__ = (
         sa.UniqueConstraint("source", "name_key"),
         sa.UniqueConstraint("tenant_id", "number"),
+        sa.Index("ix_users_department", "department_id"),
+        sa.Index("ix_users_updated", "tenant_id", "updated_at"),
     )
 
 
 class UserRole(Base):
     __tablename__ = "user_roles"
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"), primary_key=True)
+    role: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+
+
+class Group(Base):
+    """Members of one organisation under a name, to grant roles to together (TEN-21).
+
+    ``external_name`` is what a sign-in source calls the group that maps to this one; empty: none.
+    """
+
+    __tablename__ = "groups"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(sa.ForeignKey("tenants.id"))
+    number: Mapped[int]
+    name: Mapped[str] = mapped_column(sa.String(255))
+    description: Mapped[str] = mapped_column(sa.Text, default="")
+    external_name: Mapped[str] = mapped_column(sa.String(512), default="")
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "number"), sa.UniqueConstraint("tenant_id", "name"))
+
+
+class GroupMember(Base):
+    """Who is in a group. Whoever changes rows here ends the members' cached roles: ``sessions.renew``."""
+
+    __tablename__ = "group_members"
+    group_id: Mapped[int] = mapped_column(sa.ForeignKey("groups.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"), primary_key=True)
+    __table_args__ = (sa.Index("ix_group_members_user", "user_id"),)
+
+
+class GroupRole(Base):
+    """Roles granted to a group. A person's roles are ``user_roles`` and those of all their groups."""
+
+    __tablename__ = "group_roles"
+    group_id: Mapped[int] = mapped_column(sa.ForeignKey("groups.id"), primary_key=True)
     role: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
 
 

@@ -180,6 +180,7 @@ def upgrade() -> None:
     sa.Column('description', sa.Text(), nullable=False),
     sa.Column('enabled', sa.Boolean(), nullable=False),
     sa.Column('valid_until', UtcDateTime(), nullable=True),
+    sa.Column('closed_at', UtcDateTime(), nullable=True),
     sa.Column('version', sa.BigInteger(), nullable=False),
     sa.Column('created_at', UtcDateTime(), nullable=False),
     sa.Column('updated_at', UtcDateTime(), nullable=False),
@@ -386,6 +387,7 @@ def upgrade() -> None:
     sa.Column('display_name', sa.String(length=255), nullable=False),
     sa.Column('language', sa.String(length=8), nullable=False),
     sa.Column('enabled', sa.Boolean(), nullable=False),
+    sa.Column('guest', sa.Boolean(), nullable=False),
     sa.Column('epoch', sa.BigInteger(), nullable=False),
     sa.Column('password_hash', sa.String(length=255), nullable=True),
     sa.Column('password_changed_at', UtcDateTime(), nullable=True),
@@ -394,12 +396,48 @@ def upgrade() -> None:
     sa.Column('version', sa.BigInteger(), nullable=False),
     sa.Column('created_at', UtcDateTime(), nullable=False),
     sa.Column('updated_at', UtcDateTime(), nullable=False),
+    sa.Column('deleted_at', UtcDateTime(), nullable=True),
     sa.ForeignKeyConstraint(['department_id'], ['departments.id'], name=op.f('fk_users_department_id')),
     sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_users_tenant_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_users')),
     sa.UniqueConstraint('hub_name', name=op.f('uq_users_hub_name')),
     sa.UniqueConstraint('source', 'name_key', name=op.f('uq_users_source_name_key')),
     sa.UniqueConstraint('tenant_id', 'number', name=op.f('uq_users_tenant_id_number'))
+    )
+    with op.batch_alter_table('users', schema=None) as batch_op:
+        batch_op.create_index('ix_users_department', ['department_id'], unique=False)
+        batch_op.create_index('ix_users_updated', ['tenant_id', 'updated_at'], unique=False)
+
+    op.create_table('groups',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('tenant_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('number', sa.BigInteger(), nullable=False),
+    sa.Column('name', sa.String(length=255), nullable=False),
+    sa.Column('description', sa.Text(), nullable=False),
+    sa.Column('external_name', sa.String(length=512), nullable=False),
+    sa.Column('version', sa.BigInteger(), nullable=False),
+    sa.Column('created_at', UtcDateTime(), nullable=False),
+    sa.Column('updated_at', UtcDateTime(), nullable=False),
+    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_groups_tenant_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_groups')),
+    sa.UniqueConstraint('tenant_id', 'name', name=op.f('uq_groups_tenant_id_name')),
+    sa.UniqueConstraint('tenant_id', 'number', name=op.f('uq_groups_tenant_id_number'))
+    )
+    op.create_table('group_members',
+    sa.Column('group_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.ForeignKeyConstraint(['group_id'], ['groups.id'], name=op.f('fk_group_members_group_id')),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_group_members_user_id')),
+    sa.PrimaryKeyConstraint('group_id', 'user_id', name=op.f('pk_group_members'))
+    )
+    with op.batch_alter_table('group_members', schema=None) as batch_op:
+        batch_op.create_index('ix_group_members_user', ['user_id'], unique=False)
+
+    op.create_table('group_roles',
+    sa.Column('group_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('role', sa.String(length=64), nullable=False),
+    sa.ForeignKeyConstraint(['group_id'], ['groups.id'], name=op.f('fk_group_roles_group_id')),
+    sa.PrimaryKeyConstraint('group_id', 'role', name=op.f('pk_group_roles'))
     )
     op.create_table('bills',
     sa.Column('workload_id', sa.BigInteger(), nullable=False),
@@ -1300,6 +1338,16 @@ def downgrade() -> None:
         batch_op.drop_index('ix_bills_object')
 
     op.drop_table('bills')
+    op.drop_table('group_roles')
+    with op.batch_alter_table('group_members', schema=None) as batch_op:
+        batch_op.drop_index('ix_group_members_user')
+
+    op.drop_table('group_members')
+    op.drop_table('groups')
+    with op.batch_alter_table('users', schema=None) as batch_op:
+        batch_op.drop_index('ix_users_updated')
+        batch_op.drop_index('ix_users_department')
+
     op.drop_table('users')
     with op.batch_alter_table('ledger_entries', schema=None) as batch_op:
         batch_op.drop_index('ix_ledger_entries_tenant_at')

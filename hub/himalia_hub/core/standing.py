@@ -1,0 +1,46 @@
+"""What follows when somebody may not go on, or leaves: later nouns act for the ones before them.
+
+Tenancy disables and deletes; work, homes and objects belong to nouns that it does not know. Each
+registers here in its ``setup`` what it does, inside the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sqlalchemy.orm import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Exactly one is set: a whole organisation, a department, or one person."""
+
+    tenant_id: int | None = None
+    department_id: int | None = None
+    user_id: int | None = None
+
+
+Stop = Callable[[Session, Whose], int]
+"""Asks running work to end, in order; answers how much was asked."""
+HandOver = Callable[[Session, int, int | None], dict[str, int]]
+"""Gives a leaver's objects to the heir (row ids), or erases them without one; answers kind → count."""
+
+
+@dataclass
+class Standing:
+    """One per platform: ``platform.get(Standing)``."""
+
+    stops: list[Stop] = field(default_factory=list)
+    hand_overs: list[HandOver] = field(default_factory=list)
+
+    def stop(self, session: Session, whose: Whose) -> int:
+        return sum(stop(session, whose) for stop in self.stops)
+
+    def hand_over(self, session: Session, user_id: int, heir_id: int | None) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for hand_over in self.hand_overs:
+            for kind, count in hand_over(session, user_id, heir_id).items():
+                if count:
+                    found[kind] = found.get(kind, 0) + count
+        return found
