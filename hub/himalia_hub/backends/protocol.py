@@ -102,6 +102,33 @@ class HttpProbe:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeTerm:
+    """One wish about a node's label (TRN-2); a preferred one weighs 1 to 100."""
+
+    key: str
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
+    values: tuple[str, ...] = ()
+    required: bool = True
+    weight: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where replicas may run; means something on a cluster only.
+
+    ``node_labels`` is the node group, ``tolerated`` taint keys; ``minimum_replicas`` None: all
+    start or none does.
+    """
+
+    node_labels: Mapping[str, str] = field(default_factory=dict)
+    terms: tuple[NodeTerm, ...] = ()
+    tolerated: tuple[str, ...] = ()
+    priority_class: str = ""
+    queue: str = ""
+    minimum_replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadPlan:
     """Everything a backend needs to run one attempt; built anew for each attempt."""
 
@@ -123,6 +150,7 @@ class WorkloadPlan:
     deadline_seconds: int | None = None
     grace_seconds: int = 10
     labels: Mapping[str, str] = field(default_factory=dict)
+    placement: Placement = field(default_factory=Placement)
 
 
 class ReplicaState(enum.StrEnum):

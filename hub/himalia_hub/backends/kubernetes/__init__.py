@@ -1,0 +1,1 @@
+"""Workloads as pods of a cluster; see ``docs/design/kubernetes.md``."""

@@ -1,0 +1,131 @@
+"""Names and labels of what the backend makes, and what of a plan could never run on a cluster.
+
+Names come from keys, never from people's words: ``w12`` attempt 3 is ``w12-3`` everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+
+from himalia_hub.backends.protocol import BackendError, FileMount, FolderMount, HomeMount, WorkloadPlan
+
+PREFIX = "himalia/"
+MANAGER = "himalia"
+"""The field manager of everything applied; also ``app.kubernetes.io/managed-by``."""
+RELEASE, TENANT, WORKLOAD, ATTEMPT, KIND, OWNER, HOME = (
+    PREFIX + name for name in ("release", "tenant", "workload", "attempt", "kind", "owner", "home")
+)
+STOP = PREFIX + "stop-asked-at"
+"""Annotation: when the platform asked for the end; RFC 3339."""
+GRACE = PREFIX + "stop-grace-seconds"
+PLANNED = PREFIX + "planned"
+"""Annotation of a Job, Deployment or pod: how many replicas were asked for."""
+INDEX = "batch.kubernetes.io/job-completion-index"
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_WORKLOAD = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
+_OWNER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_KEY_SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_VARIABLE = re.compile(r"[^=\0]+")
+_RESERVED_PATHS = ("/usr", "/proc", "/dev", "/sys", "/bin", "/sbin", "/lib", "/lib64")
+_MOUNTABLE = "/usr/local/serving/"
+
+
+def namespace(release: str, tenant: str) -> str:
+    """``<release>-<code>``.
+
+    Raises:
+        BackendError: The code is no DNS label or the two together are longer than 63.
+    """
+    name = f"{release}-{tenant}"
+    if not _LABEL.fullmatch(tenant) or not _LABEL.fullmatch(name):
+        raise BackendError(f"tenant {tenant!r} cannot name a namespace {name!r}: a-z, 0-9 and '-'", retryable=False)
+    return name
+
+
+def object_name(workload: str, attempt: int) -> str:
+    return f"{workload}-{attempt}"
+
+
+def home_claim(key: str) -> str:
+    """``u12/n3`` is the claim ``home-u12-n3``.
+
+    Raises:
+        BackendError: The key has another shape.
+    """
+    parts = key.split("/")
+    if not all(_KEY_SEGMENT.fullmatch(part) for part in parts):
+        raise BackendError(f"home key {key!r} is not made of safe segments", retryable=False)
+    # '-' joins and 'x' begins an escape: with both escaped, two keys never meet in one name.
+    escaped = [re.sub(r"[^a-wyz0-9]", lambda match: f"x{ord(match[0]):02x}x", part) for part in parts]
+    name = "home-" + "-".join(escaped)
+    if len(name) > 200:
+        raise BackendError(f"home key {key!r} is too long for a claim's name", retryable=False)
+    return name
+
+
+def check_workload(workload: str) -> None:
+    if not _WORKLOAD.fullmatch(workload):
+        raise BackendError(f"workload {workload!r} is not a DNS label of at most 40 characters", retryable=False)
+
+
+def check_plan(plan: WorkloadPlan) -> None:
+    """Refuse what could never run.
+
+    Raises:
+        BackendError: Not retryable; names the value and the rule.
+    """
+    check_workload(plan.workload)
+    if not _LABEL.fullmatch(plan.tenant):
+        raise BackendError(f"tenant {plan.tenant!r} is not a DNS label", retryable=False)
+    if not _OWNER.fullmatch(plan.owner):
+        raise BackendError(f"owner {plan.owner!r} is not a label's value", retryable=False)
+    if plan.attempt < 0 or plan.replicas < 1:
+        raise BackendError("attempt must be 0 or more and replicas 1 or more", retryable=False)
+    if not plan.command:
+        raise BackendError("the plan has no command", retryable=False)
+    if plan.resources.cpu_millis < 1 or plan.resources.memory_bytes < 1:
+        raise BackendError("cpu_millis and memory_bytes must be above 0", retryable=False)
+    numbers = [port.number for port in plan.ports]
+    if any(not 0 < number < 65536 for number in numbers):
+        raise BackendError(f"a port of {numbers} is out of range", retryable=False)
+    if len(set(numbers)) != len(numbers) or len({port.name for port in plan.ports}) != len(numbers):
+        raise BackendError("port names and numbers must be unique", retryable=False)
+    if plan.probe is not None and plan.probe.port not in {port.name for port in plan.ports}:
+        raise BackendError(f"the probe names port {plan.probe.port!r}, which the plan lacks", retryable=False)
+    if plan.probe is not None and plan.probe.statuses:
+        raise BackendError(
+            f"the probe wants exactly {plan.probe.statuses}; a kubelet's probe is content with any status below 400",
+            retryable=False,
+        )
+    for name, value in (*plan.environment.items(), *plan.secrets.items()):
+        if not _VARIABLE.fullmatch(name) or "\0" in value:
+            raise BackendError(f"environment variable {name!r} has a forbidden character", retryable=False)
+    _check_mounts(plan)
+
+
+def _check_mounts(plan: WorkloadPlan) -> None:
+    seen: set[str] = set()
+    for mount in plan.mounts:
+        path = mount.path
+        parts = path.split("/")
+        if not path.startswith("/") or any(part in ("", ".", "..") for part in parts[1:]) or ":" in path:
+            raise BackendError(f"mount path {path!r} is not an absolute, plain path", retryable=False)
+        inside = any(path == taken or path.startswith(taken + "/") for taken in _RESERVED_PATHS)
+        if inside and not path.startswith(_MOUNTABLE):
+            raise BackendError(f"mount path {path!r} is inside a folder of the system", retryable=False)
+        if path in seen:
+            raise BackendError(f"two mounts at {path!r}", retryable=False)
+        seen.add(path)
+        match mount:
+            case HomeMount(key=key):
+                home_claim(key)
+            case FolderMount():
+                raise BackendError(
+                    f"{path}: read-only folders of datasets and models are not brought to pods yet; this installation"
+                    " can bind them on the local backend only",
+                    retryable=False,
+                )
+            case FileMount(mode=mode):
+                if mode & ~0o777:
+                    raise BackendError(f"file mode {mode:o} has special bits", retryable=False)
