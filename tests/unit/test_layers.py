@@ -14,7 +14,7 @@ PACKAGES = {
     "himalia_spawner": ROOT / "spawner" / "himalia_spawner",
     "himalia": ROOT / "server_extension" / "himalia",
 }
-NOUN_ORDER = ("tenancy", "compute", "data", "develop", "registry", "training", "serving")
+NOUN_ORDER = ("tenancy", "identity", "compute", "data", "develop", "registry", "training", "serving")
 """A noun may use the services of those before it, never of those after."""
 BASE = ("core", "auth", "api", "platform")
 MONEY = ("metering", "billing", "audit")

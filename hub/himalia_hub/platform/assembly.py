@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NOUNS: tuple[str, ...] = (
     "himalia_hub.tenancy",
+    "himalia_hub.sign_in_sources",
+    "himalia_hub.identity",
     "himalia_hub.metering",
     "himalia_hub.billing",
     "himalia_hub.compute",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from himalia_hub.core.errors import InvalidInput
 
@@ -11,19 +10,7 @@ CODE = re.compile(r"[a-z0-9](?:[a-z0-9-]{2,30})[a-z0-9]")
 RESERVED_CODES = frozenset(
     ("admin", "default", "system", "kube-system", "platform", "public", "shared", "himalia", "serving", "hub")
 )
-USER_NAME = re.compile(r"[A-Za-z0-9]{6,32}")
-USER_NAME_RULE = ("6-32 ASCII letters or digits", "6-32 个英文字母或数字")
-PASSWORD_MINIMUM, PASSWORD_MAXIMUM = 8, 32
-WEAK_PASSWORDS = frozenset(
-    ("password", "passw0rd", "12345678", "123456789", "qwertyui", "iloveyou", "administrator", "letmein!", "abc123!!")
-)
-PASSWORD_RULES = (
-    ("8-32 characters", "8-32 个字符"),
-    ("at least one space or special character", "至少包含一个空格或特殊字符"),
-    ("at least two of lower case, upper case, digits", "至少包含小写字母、大写字母、数字中的两类"),
-    ("not the user name, forwards or backwards", "不能是用户名或其倒序"),
-    ("not a common password", "不能是常见密码"),
-)
+USER_NAME = re.compile(r"[A-Za-z0-9]+")
 
 
 def check_code(code: str) -> str:
@@ -47,46 +34,20 @@ def check_code(code: str) -> str:
     return code
 
 
-def check_user_name(name: str) -> str:
-    """TEN-6: a local account's name, or :class:`InvalidInput`."""
-    if not USER_NAME.fullmatch(name):
+def user_name_rule(minimum: int = 6, maximum: int = 32) -> tuple[str, str]:
+    """The rule of local user names, in English and Chinese."""
+    return f"{minimum}-{maximum} ASCII letters or digits", f"{minimum}-{maximum} 个英文字母或数字"
+
+
+def check_user_name(name: str, minimum: int = 6, maximum: int = 32) -> str:
+    """TEN-6: a local account's name, or :class:`InvalidInput`; the limits are the security policy's."""
+    if not USER_NAME.fullmatch(name) or not minimum <= len(name) <= maximum:
+        english, chinese = user_name_rule(minimum, maximum)
         raise InvalidInput(
-            f"name: {name!r} is not {USER_NAME_RULE[0]}.",
-            zh=f"name：{name!r} 不符合规则：{USER_NAME_RULE[1]}。",
+            f"name: {name!r} is not {english}.",
+            zh=f"name：{name!r} 不符合规则：{chinese}。",
             field="name",
-            rule=USER_NAME_RULE[0],
+            rule=english,
             value=name,
         )
     return name
-
-
-def password_failures(password: str, user_name: str) -> list[int]:
-    """Indexes into :data:`PASSWORD_RULES` of the rules that this password breaks."""
-    failures = []
-    if not PASSWORD_MINIMUM <= len(password) <= PASSWORD_MAXIMUM:
-        failures.append(0)
-    if not any(unicodedata.category(c)[0] not in "LN" for c in password):
-        failures.append(1)
-    kinds = (str.islower, str.isupper, str.isdigit)
-    if sum(any(kind(c) for c in password) for kind in kinds) < 2:
-        failures.append(2)
-    folded, name = password.casefold(), user_name.casefold()
-    if name and folded in (name, name[::-1]):
-        failures.append(3)
-    if folded in WEAK_PASSWORDS:
-        failures.append(4)
-    return failures
-
-
-def check_password(password: str, user_name: str) -> str:
-    """TEN-13, or :class:`InvalidInput` naming every broken rule; never shows the password."""
-    failures = password_failures(password, user_name)
-    if failures:
-        rules = [PASSWORD_RULES[i] for i in failures]
-        raise InvalidInput(
-            "password: " + "; ".join(rule for rule, _ in rules) + ".",
-            zh="password：" + "；".join(rule for _, rule in rules) + "。",
-            field="password",
-            rule="; ".join(rule for rule, _ in rules),
-        )
-    return password

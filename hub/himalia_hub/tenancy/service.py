@@ -1,7 +1,7 @@
 """Tenants and people: making them, signing them in, ending their sessions.
 
-Passwords are argon2id. Every function that changes what somebody may do moves the user's epoch,
-which ends sessions and cached permissions at once.
+Passwords and the steps of signing in are ``identity``'s. Every function that changes what somebody
+may do moves the user's epoch, which ends sessions and cached permissions at once.
 """
 
 from __future__ import annotations
@@ -11,20 +11,19 @@ import string
 from datetime import datetime, timedelta
 from typing import Any
 
-import argon2
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from himalia_hub.auth import permissions, tokens
 from himalia_hub.core import clock
 from himalia_hub.core.db import Db
-from himalia_hub.core.errors import Conflict, HimaliaError, InvalidInput, NotAuthenticated, NotFound
+from himalia_hub.core.errors import Conflict, HimaliaError, InvalidInput, NotFound
 from himalia_hub.core.objects import next_number
 from himalia_hub.core.tables import Setting
+from himalia_hub.tenancy import policy as policies
 from himalia_hub.tenancy import rules
 from himalia_hub.tenancy.tables import (
     Department,
-    SignInAttempt,
     SignInLink,
     StepUp,
     Tenant,
@@ -33,18 +32,7 @@ from himalia_hub.tenancy.tables import (
 )
 
 LINK_LIFETIME = timedelta(minutes=15)
-LOCK_FAILURES, LOCK_WINDOW, LOCK_TIME = 3, timedelta(seconds=30), timedelta(minutes=5)
-ADDRESS_FAILURES, ADDRESS_LOCK_TIME = 9, timedelta(minutes=15)
-_hasher = argon2.PasswordHasher()
-_UNKNOWN_USER_HASH = _hasher.hash(secrets.token_urlsafe(16))
 _ALPHABET = string.ascii_lowercase + string.digits
-
-
-class Locked(HimaliaError):
-    """Too many failures; ``details['until']`` says when the next try is taken (TEN-15)."""
-
-    code = "locked"
-    status = 429
 
 
 class LinkExpired(HimaliaError):
@@ -99,10 +87,10 @@ def create_user(
     roles: tuple[str, ...] = (permissions.MEMBER,),
     department_id: int | None = None,
     display_name: str = "",
-    password: str | None = None,
 ) -> User:
-    """A local account. Without a password it signs in by a one-time link and sets one."""
-    rules.check_user_name(name)
+    """A local account without a password: it signs in by a one-time link and sets one (TEN-14)."""
+    policy = policies.load(session)
+    rules.check_user_name(name, policy.user_name_minimum, policy.user_name_maximum)
     key = name.casefold()
     if session.execute(sa.select(User.id).where(User.source == "local", User.name_key == key)).first():
         raise Conflict(
@@ -117,8 +105,6 @@ def create_user(
             rule="known roles",
             value=unknown[0],
         )
-    if password is not None:
-        rules.check_password(password, name)
     moment = clock.now()
     user = User(
         tenant_id=tenant_id,
@@ -128,8 +114,6 @@ def create_user(
         name_key=key,
         hub_name="u" + "".join(secrets.choice(_ALPHABET) for _ in range(12)),
         display_name=display_name or name,
-        password_hash=_hasher.hash(password) if password else None,
-        password_changed_at=moment if password else None,
         created_at=moment,
         updated_at=moment,
     )
@@ -204,14 +188,14 @@ def identity(db: Db, user_id: int) -> dict[str, Any] | None:
     }
 
 
-def new_link(session: Session, user_id: int) -> tuple[str, datetime]:
+def new_link(session: Session, user_id: int, lifetime: timedelta = LINK_LIFETIME) -> tuple[str, datetime]:
     """A one-time sign-in link's token; earlier unused ones of this user end."""
     moment = clock.now()
     session.execute(
         sa.update(SignInLink).where(SignInLink.user_id == user_id, SignInLink.used_at.is_(None)).values(used_at=moment)
     )
     token = secrets.token_urlsafe(32)
-    expires = moment + LINK_LIFETIME
+    expires = moment + lifetime
     session.add(SignInLink(digest=tokens.digest_of(token), user_id=user_id, created_at=moment, expires_at=expires))
     session.flush()
     return token, expires
@@ -229,76 +213,12 @@ def find_link(session: Session, token: str) -> SignInLink:
     return row
 
 
-def set_password(session: Session, user: User, password: str) -> None:
-    """Store a new password and end all other sessions."""
-    rules.check_password(password, user.name)
-    user.password_hash = _hasher.hash(password)
-    user.password_changed_at = clock.now()
-    user.must_change_password = False
-    user.epoch += 1
-    user.updated_at = clock.now()
-    session.flush()
-
-
-def password_matches(stored: str | None, password: str) -> bool:
-    """Constant work whether or not the account exists or has a password (TEN-15)."""
-    try:
-        return _hasher.verify(stored or _UNKNOWN_USER_HASH, password) and stored is not None
-    except (argon2.exceptions.VerifyMismatchError, argon2.exceptions.InvalidHashError):
-        return False
-
-
-def wrong_password() -> NotAuthenticated:
-    return NotAuthenticated("Name or password is wrong.", zh="用户名或密码错误。", code="wrong_password")
-
-
-def check_locked(db: Db, account: str, address: str) -> None:
-    """Refuse while the account or the address is locked."""
-    moment = clock.now()
-    for column, value, failures, lock in (
-        (
-            sa.and_(SignInAttempt.account == account, SignInAttempt.address == address),
-            account,
-            LOCK_FAILURES,
-            LOCK_TIME,
-        ),
-        (SignInAttempt.address == address, address, ADDRESS_FAILURES, ADDRESS_LOCK_TIME),
-    ):
-        if not value:
-            continue
-        times = (
-            db.execute(
-                sa.select(SignInAttempt.at)
-                .where(column, SignInAttempt.outcome == "failed", SignInAttempt.at > moment - lock)
-                .order_by(SignInAttempt.at.desc())
-            )
-            .scalars()
-            .all()
-        )
-        for newest, oldest in zip(times, times[failures - 1 :], strict=False):
-            if newest - oldest <= LOCK_WINDOW:
-                until = newest + lock
-                raise Locked(
-                    f"Too many wrong tries; try again after {until:%H:%M:%S} UTC.",
-                    zh=f"错误次数过多；请在 {until:%H:%M:%S}（UTC）后重试。",
-                    until=clock.to_wire(until),
-                )
-
-
-def note_attempt(session: Session, account: str, address: str, outcome: str) -> None:
-    session.add(SignInAttempt(account=account[:600], address=address[:64], at=clock.now(), outcome=outcome))
-    if outcome == "done":
-        session.execute(
-            sa.delete(SignInAttempt).where(SignInAttempt.account == account, SignInAttempt.address == address)
-        )
-
-
 def grant_step_up(session: Session, user_id: int, session_name: str) -> tuple[str, datetime]:
     """A proof of presence for one browser session; one at a time per session."""
     moment = clock.now()
     session.execute(sa.delete(StepUp).where(StepUp.user_id == user_id, StepUp.session == session_name))
     grant = secrets.token_urlsafe(32)
-    until = moment + tokens.STEP_UP_IDLE
+    until = moment + timedelta(minutes=policies.load(session).step_up_minutes)
     session.add(
         StepUp(
             digest=tokens.digest_of(grant), user_id=user_id, session=session_name, created_at=moment, expires_at=until

@@ -137,9 +137,18 @@ def upgrade() -> None:
     sa.Column('updated_at', UtcDateTime(), nullable=False),
     sa.PrimaryKeyConstraint('level', 'subject_id', 'resource', name=op.f('pk_quota_limits'))
     )
+    op.create_table('quota_states',
+    sa.Column('level', sa.String(length=16), nullable=False),
+    sa.Column('subject_id', sa.BigInteger(), nullable=False),
+    sa.Column('version', sa.BigInteger(), nullable=False),
+    sa.Column('updated_at', UtcDateTime(), nullable=False),
+    sa.Column('updated_by', sa.String(length=512), nullable=False),
+    sa.PrimaryKeyConstraint('level', 'subject_id', name=op.f('pk_quota_states'))
+    )
     op.create_table('resource_specs',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('name', sa.String(length=32), nullable=False),
+    sa.Column('kind', sa.String(length=16), nullable=False),
     sa.Column('scenario', sa.String(length=32), nullable=False),
     sa.Column('cpu_millis', sa.BigInteger(), nullable=False),
     sa.Column('memory_bytes', sa.BigInteger(), nullable=False),
@@ -184,6 +193,7 @@ def upgrade() -> None:
     sa.Column('version', sa.BigInteger(), nullable=False),
     sa.Column('created_at', UtcDateTime(), nullable=False),
     sa.Column('updated_at', UtcDateTime(), nullable=False),
+    sa.Column('deleted_at', UtcDateTime(), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_tenants')),
     sa.UniqueConstraint('code', name=op.f('uq_tenants_code')),
     sa.UniqueConstraint('name', name=op.f('uq_tenants_name'))
@@ -675,6 +685,29 @@ def upgrade() -> None:
         batch_op.create_index('ix_tokens_user', ['user_id', 'kind'], unique=False)
         batch_op.create_index('ix_tokens_workload', ['workload_id'], unique=False)
 
+    op.create_table('member_imports',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('tenant_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('number', sa.BigInteger(), nullable=False),
+    sa.Column('task_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('dry_run', sa.Boolean(), nullable=False),
+    sa.Column('encoding', sa.String(length=16), nullable=False),
+    sa.Column('rows', sa.JSON(), nullable=False),
+    sa.Column('created_at', UtcDateTime(), nullable=False),
+    sa.ForeignKeyConstraint(['task_id'], ['tasks.id'], name=op.f('fk_member_imports_task_id')),
+    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_member_imports_tenant_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_member_imports')),
+    sa.UniqueConstraint('tenant_id', 'number', name=op.f('uq_member_imports_tenant_id_number'))
+    )
+    op.create_table('member_import_lines',
+    sa.Column('import_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('line', sa.BigInteger(), nullable=False),
+    sa.Column('outcome', sa.String(length=16), nullable=False),
+    sa.Column('name', sa.String(length=512), nullable=False),
+    sa.Column('problems', sa.JSON(), nullable=False),
+    sa.ForeignKeyConstraint(['import_id'], ['member_imports.id'], name=op.f('fk_member_import_lines_import_id')),
+    sa.PrimaryKeyConstraint('import_id', 'line', name=op.f('pk_member_import_lines'))
+    )
     op.create_table('user_roles',
     sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('role', sa.String(length=64), nullable=False),
@@ -814,6 +847,7 @@ def upgrade() -> None:
     sa.Column('server_name', sa.String(length=64), nullable=False),
     sa.Column('description', sa.String(length=255), nullable=False),
     sa.Column('spec_id', sa.BigInteger(), nullable=False),
+    sa.Column('accelerator_spec_id', sa.BigInteger(), nullable=True),
     sa.Column('environment', sa.String(length=64), nullable=False),
     sa.Column('bindings', sa.JSON(), nullable=False),
     sa.Column('stop_when_idle_seconds', sa.BigInteger(), nullable=True),
@@ -1197,10 +1231,154 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['series_id'], ['run_series.id'], name=op.f('fk_run_points_series_id')),
     sa.PrimaryKeyConstraint('series_id', 'step', name=op.f('pk_run_points'))
     )
+    op.create_table('captchas',
+    sa.Column('id', sa.String(length=64), nullable=False),
+    sa.Column('answer', sa.String(length=16), nullable=False),
+    sa.Column('created_at', UtcDateTime(), nullable=False),
+    sa.Column('expires_at', UtcDateTime(), nullable=False),
+    sa.Column('used_at', UtcDateTime(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_captchas'))
+    )
+    op.create_table('message_senders',
+    sa.Column('channel', sa.String(length=16), nullable=False),
+    sa.Column('kind', sa.String(length=16), nullable=False),
+    sa.Column('settings', sa.JSON(), nullable=False),
+    sa.Column('sealed_secret', sa.Text(), nullable=False),
+    sa.Column('enabled', sa.Boolean(), nullable=False),
+    sa.Column('version', sa.BigInteger(), nullable=False),
+    sa.Column('updated_at', UtcDateTime(), nullable=False),
+    sa.PrimaryKeyConstraint('channel', name=op.f('pk_message_senders'))
+    )
+    op.create_table('sign_in_locks',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('account', sa.String(length=600), nullable=False),
+    sa.Column('address', sa.String(length=64), nullable=False),
+    sa.Column('at', UtcDateTime(), nullable=False),
+    sa.Column('until', UtcDateTime(), nullable=False),
+    sa.Column('released_at', UtcDateTime(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_sign_in_locks'))
+    )
+    with op.batch_alter_table('sign_in_locks', schema=None) as batch_op:
+        batch_op.create_index('ix_sign_in_locks_account', ['account', 'until'], unique=False)
+        batch_op.create_index('ix_sign_in_locks_address', ['address', 'until'], unique=False)
+
+    op.create_table('contacts',
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('channel', sa.String(length=16), nullable=False),
+    sa.Column('address', sa.String(length=320), nullable=False),
+    sa.Column('confirmed_at', UtcDateTime(), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_contacts_user_id')),
+    sa.PrimaryKeyConstraint('user_id', 'channel', name=op.f('pk_contacts'))
+    )
+    op.create_table('one_time_codes',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('purpose', sa.String(length=16), nullable=False),
+    sa.Column('channel', sa.String(length=16), nullable=False),
+    sa.Column('address', sa.String(length=320), nullable=False),
+    sa.Column('digest', sa.String(length=64), nullable=False),
+    sa.Column('failures', sa.BigInteger(), nullable=False),
+    sa.Column('created_at', UtcDateTime(), nullable=False),
+    sa.Column('expires_at', UtcDateTime(), nullable=False),
+    sa.Column('used_at', UtcDateTime(), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_one_time_codes_user_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_one_time_codes'))
+    )
+    with op.batch_alter_table('one_time_codes', schema=None) as batch_op:
+        batch_op.create_index('ix_one_time_codes_user', ['user_id', 'purpose', 'id'], unique=False)
+
+    op.create_table('password_records',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('password_hash', sa.String(length=255), nullable=False),
+    sa.Column('at', UtcDateTime(), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_password_records_user_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_password_records'))
+    )
+    with op.batch_alter_table('password_records', schema=None) as batch_op:
+        batch_op.create_index('ix_password_records_user', ['user_id', 'id'], unique=False)
+
+    op.create_table('privacy_acceptances',
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('edition', sa.BigInteger(), nullable=False),
+    sa.Column('at', UtcDateTime(), nullable=False),
+    sa.Column('address', sa.String(length=64), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_privacy_acceptances_user_id')),
+    sa.PrimaryKeyConstraint('user_id', 'edition', name=op.f('pk_privacy_acceptances'))
+    )
+    op.create_table('recovery_codes',
+    sa.Column('digest', sa.String(length=64), nullable=False),
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('created_at', UtcDateTime(), nullable=False),
+    sa.Column('used_at', UtcDateTime(), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_recovery_codes_user_id')),
+    sa.PrimaryKeyConstraint('digest', name=op.f('pk_recovery_codes'))
+    )
+    with op.batch_alter_table('recovery_codes', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_recovery_codes_user_id'), ['user_id'], unique=False)
+
+    op.create_table('second_factors',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('method', sa.String(length=16), nullable=False),
+    sa.Column('sealed_secret', sa.String(length=512), nullable=False),
+    sa.Column('last_step', sa.BigInteger(), nullable=False),
+    sa.Column('created_at', UtcDateTime(), nullable=False),
+    sa.Column('confirmed_at', UtcDateTime(), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_second_factors_user_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_second_factors')),
+    sa.UniqueConstraint('user_id', 'method', name=op.f('uq_second_factors_user_id_method'))
+    )
+    op.create_table('sign_in_challenges',
+    sa.Column('digest', sa.String(length=64), nullable=False),
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('via', sa.String(length=16), nullable=False),
+    sa.Column('factor_passed', sa.Boolean(), nullable=False),
+    sa.Column('must_set_password', sa.Boolean(), nullable=False),
+    sa.Column('password_digest', sa.String(length=64), nullable=False),
+    sa.Column('created_at', UtcDateTime(), nullable=False),
+    sa.Column('expires_at', UtcDateTime(), nullable=False),
+    sa.Column('used_at', UtcDateTime(), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_sign_in_challenges_user_id')),
+    sa.PrimaryKeyConstraint('digest', name=op.f('pk_sign_in_challenges'))
+    )
+    op.create_table('sign_in_marks',
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('this_at', UtcDateTime(), nullable=False),
+    sa.Column('this_address', sa.String(length=64), nullable=False),
+    sa.Column('last_at', UtcDateTime(), nullable=True),
+    sa.Column('last_address', sa.String(length=64), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_sign_in_marks_user_id')),
+    sa.PrimaryKeyConstraint('user_id', name=op.f('pk_sign_in_marks'))
+    )
     _make_append_only()
 
 
 def downgrade() -> None:
+    op.drop_table('sign_in_marks')
+    op.drop_table('sign_in_challenges')
+    op.drop_table('second_factors')
+    with op.batch_alter_table('recovery_codes', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_recovery_codes_user_id'))
+
+    op.drop_table('recovery_codes')
+    op.drop_table('privacy_acceptances')
+    with op.batch_alter_table('password_records', schema=None) as batch_op:
+        batch_op.drop_index('ix_password_records_user')
+
+    op.drop_table('password_records')
+    with op.batch_alter_table('one_time_codes', schema=None) as batch_op:
+        batch_op.drop_index('ix_one_time_codes_user')
+
+    op.drop_table('one_time_codes')
+    op.drop_table('contacts')
+    with op.batch_alter_table('sign_in_locks', schema=None) as batch_op:
+        batch_op.drop_index('ix_sign_in_locks_address')
+        batch_op.drop_index('ix_sign_in_locks_account')
+
+    op.drop_table('sign_in_locks')
+    op.drop_table('message_senders')
+    op.drop_table('captchas')
     op.drop_table('run_points')
     with op.batch_alter_table('import_results', schema=None) as batch_op:
         batch_op.drop_index('ix_import_results_outcome')
@@ -1292,6 +1470,8 @@ def downgrade() -> None:
 
     op.drop_table('workloads')
     op.drop_table('user_roles')
+    op.drop_table('member_import_lines')
+    op.drop_table('member_imports')
     with op.batch_alter_table('tokens', schema=None) as batch_op:
         batch_op.drop_index('ix_tokens_workload')
         batch_op.drop_index('ix_tokens_user')
@@ -1394,6 +1574,7 @@ def downgrade() -> None:
         batch_op.drop_index('uq_resource_specs_live_name', sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
 
     op.drop_table('resource_specs')
+    op.drop_table('quota_states')
     op.drop_table('quota_limits')
     with op.batch_alter_table('price_entries', schema=None) as batch_op:
         batch_op.drop_index('ix_price_entries_resource')
