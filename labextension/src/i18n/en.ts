@@ -1,6 +1,7 @@
 /** English, put together from one file per area, so that areas can be written side by side. */
+import { administration } from './en/administration';
 import { data } from './en/data';
 import { frame } from './en/frame';
 import { work } from './en/work';
 
-export const en = { ...frame, ...data, ...work } as const;
+export const en = { ...frame, ...data, ...work, ...administration } as const;

@@ -1,7 +1,8 @@
 /** Simplified Chinese; the type makes a missing or surplus key a compile error. */
 import type { en } from './en';
+import { administration } from './zh/administration';
 import { data } from './zh/data';
 import { frame } from './zh/frame';
 import { work } from './zh/work';
 
-export const zh: Record<keyof typeof en, string> = { ...frame, ...data, ...work };
+export const zh: Record<keyof typeof en, string> = { ...frame, ...data, ...work, ...administration };

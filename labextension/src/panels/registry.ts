@@ -22,6 +22,8 @@ export interface NavigationEntry {
   rank: number;
   /** Shown only to those who hold this permission; the platform checks it again. */
   permission?: string;
+  /** Shown only to those who hold one of these beyond their own things, be it after a step-up. */
+  administers?: readonly string[];
   /** Kind whose objects are counted beside the entry, when the count is cheap: path of a list. */
   countPath?: string;
 }

@@ -27,6 +27,7 @@ import {
   useTasks
 } from '../queries/account';
 import { keys } from '../queries/keys';
+import { administers } from '../queries/standing';
 import type { NavigationSection, PanelDefinition } from './registry';
 
 const KIND_ICON: Record<string, IconName> = {
@@ -262,7 +263,11 @@ const SECTIONS: readonly NavigationSection[] = ['data', 'develop', 'train', 'ser
 function Navigation(): JSX.Element {
   const { panels } = useFrame();
   const can = useCan();
-  const entries = panels.all().filter(one => one.navigation && can(one.navigation.permission));
+  const me = useMe();
+  const entries = panels
+    .all()
+    .filter(one => one.navigation && can(one.navigation.permission))
+    .filter(one => one.navigation?.administers?.some(permission => administers(me.data, permission)) ?? true);
   return (
     <nav className="hm-nav" aria-label={t('side.navigation')}>
       {SECTIONS.map(section => {

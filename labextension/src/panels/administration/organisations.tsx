@@ -1,0 +1,310 @@
+/** Organisations, for the platform: create with a first administrator, edit, disable, delete when empty (TEN-1, TEN-2). */
+import { useState, type JSX } from 'react';
+import type { Moment, Reference } from '../../api/types';
+import { Button, Time } from '../../components/basics';
+import { Empty, toast } from '../../components/feedback';
+import { ListPage, useListView, type Filter } from '../../components/listpage';
+import { Menu } from '../../components/menu';
+import { RecordForm, type FieldGroup } from '../../components/record/form';
+import { useLeave } from '../../components/record/guard';
+import { RecordPage } from '../../components/record/page';
+import { PartTabs } from '../../components/record/tabs';
+import type { Column } from '../../components/table';
+import { formatMoment, formatNumber } from '../../domain/format';
+import { t } from '../../i18n';
+import { useMe } from '../../queries/account';
+import { useRecord, useRecordChanges, useRecords, type Collection } from '../../queries/records';
+import { administers, useStepUp } from '../../queries/standing';
+import { Ask, Enabled, Loaded, Once } from './parts';
+import { NEW, usePlace } from './place';
+import { QuotaForm } from './quotaform';
+
+export interface Organisation {
+  id: number;
+  code: string;
+  name: string;
+  description: string;
+  enabled: boolean;
+  valid_until: Moment | null;
+  state: 'enabled' | 'disabled' | 'expired';
+  members: number;
+  departments: number;
+  administrators: Reference[];
+  created_at: Moment;
+  updated_at: Moment;
+  version: number;
+}
+
+export interface SignInLink {
+  name: string;
+  url: string;
+  expires_at: Moment;
+}
+
+export const ORGANISATIONS: Collection<Organisation> = { kind: 'organisation', path: '/organisations', key: one => one.id };
+const MANAGE = 'tenancy.organisation.manage';
+
+const stateWords = (organisation: Organisation): JSX.Element => (
+  <Enabled on={organisation.state === 'enabled'} words={t(`organisations.state.${organisation.state}`)} />
+);
+
+const columns = (): Column<Organisation>[] => [
+  { id: 'name', title: t('record.name'), width: 140, grow: 2, sort: 'name', cell: one => <b>{one.name}</b> },
+  { id: 'code', title: t('organisations.code'), width: 128, sort: 'code', cell: one => <span className="hm-muted">{one.code}</span> },
+  { id: 'state', title: t('record.state'), width: 112, sort: 'status', cell: stateWords },
+  { id: 'members', title: t('members.title'), width: 88, numeric: true, cell: one => formatNumber(one.members) },
+  { id: 'departments', title: t('departments.title'), width: 104, numeric: true, above: 560, cell: one => formatNumber(one.departments) },
+  {
+    id: 'administrators',
+    title: t('organisations.administrators'),
+    width: 140,
+    grow: 1,
+    above: 760,
+    cell: one => one.administrators.map(person => person.name).join(', ') || <span className="hm-wait">{t('organisations.noAdministrator')}</span>
+  },
+  { id: 'until', title: t('organisations.until'), width: 128, numeric: true, above: 980, cell: one => <Time at={one.valid_until} /> },
+  { id: 'updated', title: t('train.updated'), width: 128, numeric: true, above: 640, sort: 'updated_at', cell: one => <Time at={one.updated_at} /> }
+];
+
+const filters = (): Filter[] => [
+  {
+    id: 'state',
+    label: t('record.state'),
+    options: (['enabled', 'disabled', 'expired'] as const).map(value => ({ value, label: t(`organisations.state.${value}`) }))
+  }
+];
+
+export default function OrganisationsSection(): JSX.Element {
+  const place = usePlace();
+  const view = useListView(filters(), 'name');
+  const list = useRecords(ORGANISATIONS, view.query, !place.record);
+  const me = useMe().data;
+  if (place.record === NEW) {
+    return <NewOrganisation />;
+  }
+  if (place.record) {
+    return <OrganisationPage id={Number(place.record)} />;
+  }
+  const create = administers(me, MANAGE) ? (
+    <Button look="primary" icon="plus" onClick={() => place.open(NEW)}>
+      {t('organisations.new')}
+    </Button>
+  ) : undefined;
+  return (
+    <ListPage
+      title={t('organisations.title')}
+      list={list}
+      view={view}
+      filters={filters()}
+      columns={columns()}
+      searchLabel={t('organisations.search')}
+      id={one => one.id}
+      name={one => one.name}
+      onOpen={one => place.open(one.id)}
+      actions={create}
+      empty={
+        <Empty icon="people" title={t('organisations.empty')} action={create}>
+          {t('organisations.emptyHint')}
+        </Empty>
+      }
+    />
+  );
+}
+
+interface Values {
+  name: string;
+  description: string;
+  valid_until: Moment | null;
+}
+
+const valuesOf = ({ name, description, valid_until }: Organisation): Values => ({ name, description, valid_until });
+
+const common = <V extends Values>(): FieldGroup<V>['fields'] =>
+  [
+    { name: 'description', type: 'area', label: t('record.description'), optional: true, limit: 1000 },
+    { name: 'valid_until', type: 'moment', label: t('organisations.until'), optional: true, hint: t('organisations.untilHint') }
+  ] as FieldGroup<V>['fields'];
+
+function OrganisationPage({ id }: { id: number }): JSX.Element {
+  const place = usePlace();
+  const answer = useRecord(ORGANISATIONS, id);
+  const changes = useRecordChanges(ORGANISATIONS, ['member', 'department']);
+  const stepUp = useStepUp();
+  const leave = useLeave();
+  const me = useMe().data;
+  const [asking, setAsking] = useState<'disable' | 'delete' | null>(null);
+  const may = administers(me, MANAGE);
+  return (
+    <Loaded answer={answer}>
+      {one => (
+        <RecordPage
+          list={t('organisations.title')}
+          onBack={place.close}
+          title={one.name}
+          aside={stateWords(one)}
+          actions={
+            may && (
+              <>
+                {one.enabled ? (
+                  <Button icon="pause" onClick={() => leave(() => setAsking('disable'))}>
+                    {t('record.disable')}
+                  </Button>
+                ) : (
+                  <Button
+                    icon="play"
+                    onClick={() => leave(() => void changes.act(one.id, 'enable').then(() => toast(t('record.enabledNow', { name: one.name }))))}
+                  >
+                    {t('record.enable')}
+                  </Button>
+                )}
+                <Menu
+                  label={t('action.more')}
+                  button={{ icon: 'more' }}
+                  items={[{ id: 'delete', label: t('action.delete'), icon: 'trash', danger: true, onSelect: () => leave(() => setAsking('delete')) }]}
+                />
+              </>
+            )
+          }
+          facts={[
+            { label: t('organisations.code'), value: one.code },
+            { label: t('members.title'), value: formatNumber(one.members) },
+            { label: t('departments.title'), value: formatNumber(one.departments) },
+            { label: t('organisations.administrators'), value: one.administrators.map(person => person.name).join(', ') || '–' },
+            { label: t('record.created'), value: formatMoment(one.created_at) }
+          ]}
+          tabs={
+            <PartTabs
+              current={place.part ?? 'facts'}
+              onChange={place.show}
+              parts={[
+                { id: 'facts', label: t('record.details') },
+                ...(administers(me, 'compute.quota.manage') ? [{ id: 'quota', label: t('quotas.one') }] : [])
+              ]}
+            />
+          }
+        >
+          {place.part === 'quota' ? (
+            <QuotaForm of={{ level: 'tenant', subject: one.code, tenant: one.code }} />
+          ) : (
+            <RecordForm<Values>
+              key={one.version}
+              stored={{ values: valuesOf(one), version: one.version }}
+              groups={[{ id: 'facts', fields: [{ name: 'name', type: 'text', label: t('record.name'), limit: 32, hint: t('organisations.nameHint') }, ...common<Values>()] }]}
+              readOnly={!may}
+              save={async (values, changed, version) => {
+                await changes.update(one.id, changed, version ?? 0);
+                toast(t('record.saved', { name: values.name }));
+              }}
+              reload={async () => {
+                const now = await changes.read(one.id);
+                return { values: valuesOf(now), version: now.version };
+              }}
+              accept={t('action.save')}
+              onCancel={place.close}
+              stepUp={stepUp.ask}
+            />
+          )}
+          {asking === 'disable' && (
+            <Ask
+              title={t('record.disableTitle', { name: one.name })}
+              accept={t('record.disable')}
+              danger
+              run={async () => {
+                await changes.act(one.id, 'disable');
+                toast(t('record.disabledNow', { name: one.name }));
+              }}
+              onClose={() => setAsking(null)}
+            >
+              <p>{t('organisations.disableText', { count: one.members })}</p>
+            </Ask>
+          )}
+          {asking === 'delete' && (
+            <Ask
+              title={t('record.deleteTitle', { name: one.name })}
+              accept={t('action.delete')}
+              danger
+              run={async () => {
+                await changes.remove(one.id, one.version);
+                toast(t('record.deleted', { name: one.name }));
+                place.close();
+              }}
+              onClose={() => setAsking(null)}
+            >
+              <p>{t('organisations.deleteText')}</p>
+            </Ask>
+          )}
+        </RecordPage>
+      )}
+    </Loaded>
+  );
+}
+
+interface NewValues extends Values {
+  code: string;
+  'administrator.name': string;
+  'administrator.display_name': string;
+}
+
+function NewOrganisation(): JSX.Element {
+  const place = usePlace();
+  const changes = useRecordChanges(ORGANISATIONS, ['member']);
+  const stepUp = useStepUp();
+  const [link, setLink] = useState<SignInLink | null>(null);
+  const [made, setMade] = useState<number | null>(null);
+  const first: NewValues = { code: '', name: '', description: '', valid_until: null, 'administrator.name': '', 'administrator.display_name': '' };
+  return (
+    <RecordPage list={t('organisations.title')} onBack={place.close} title={t('organisations.new')}>
+      <RecordForm<NewValues>
+        stored={{ values: first, version: undefined }}
+        groups={[
+          {
+            id: 'facts',
+            fields: [
+              { name: 'code', type: 'text', label: t('organisations.code'), limit: 32, hint: t('organisations.codeHint') },
+              { name: 'name', type: 'text', label: t('record.name'), limit: 32, hint: t('organisations.nameHint') },
+              ...common<NewValues>()
+            ]
+          },
+          {
+            id: 'administrator',
+            title: t('organisations.first'),
+            hint: t('organisations.firstHint'),
+            fields: [
+              { name: 'administrator.name', type: 'text', label: t('members.userName'), limit: 32, hint: t('members.userNameHint') },
+              { name: 'administrator.display_name', type: 'text', label: t('members.displayName'), optional: true, limit: 64 }
+            ]
+          }
+        ]}
+        save={async values => {
+          const answer = await changes.create<Organisation & { link: SignInLink | null }>({
+            code: values.code,
+            name: values.name,
+            description: values.description,
+            ...(values.valid_until ? { valid_until: values.valid_until } : {}),
+            administrator: {
+              name: values['administrator.name'],
+              ...(values['administrator.display_name'] ? { display_name: values['administrator.display_name'] } : {})
+            }
+          });
+          setMade(answer.id);
+          if (answer.link) {
+            setLink(answer.link);
+          } else {
+            place.open(answer.id);
+          }
+        }}
+        accept={t('organisations.create')}
+        onCancel={place.close}
+        stepUp={stepUp.ask}
+      />
+      {link && (
+        <Once
+          title={t('members.linkTitle', { name: link.name })}
+          text={t('members.linkText', { name: link.name, time: formatMoment(link.expires_at) })}
+          secret={link.url}
+          onClose={() => (made === null ? place.close() : place.open(made))}
+        />
+      )}
+    </RecordPage>
+  );
+}

@@ -1,0 +1,70 @@
+/** The sections of administration: which permission shows each, and what it loads. */
+import { lazy, type ComponentType, type LazyExoticComponent } from 'react';
+import type { IconName } from '../../components/icons';
+import type { Key } from '../../i18n';
+import type { Me } from '../../api/types';
+import { administers } from '../../queries/standing';
+import { SECTION_PERMISSIONS, type SectionId } from './permissions';
+
+export type SectionGroup = 'people' | 'resources' | 'security';
+
+export interface Section {
+  id: SectionId;
+  group: SectionGroup;
+  title: Key;
+  icon: IconName;
+  Component: LazyExoticComponent<ComponentType>;
+}
+
+export const SECTIONS: readonly Section[] = [
+  {
+    id: 'organisations',
+    group: 'people',
+    title: 'organisations.title',
+    icon: 'layers',
+    Component: lazy(() => import('./organisations'))
+  },
+  {
+    id: 'quotas',
+    group: 'resources',
+    title: 'quotas.title',
+    icon: 'bars',
+    Component: lazy(() => import('./quotas'))
+  },
+  {
+    id: 'specs',
+    group: 'resources',
+    title: 'specs.title',
+    icon: 'cube',
+    Component: lazy(() => import('./specs'))
+  },
+  {
+    id: 'prices',
+    group: 'resources',
+    title: 'prices.title',
+    icon: 'wallet',
+    Component: lazy(() => import('./prices'))
+  },
+  {
+    id: 'policy',
+    group: 'security',
+    title: 'policy.title',
+    icon: 'key',
+    Component: lazy(() => import('./policy'))
+  },
+  {
+    id: 'senders',
+    group: 'security',
+    title: 'senders.title',
+    icon: 'upload',
+    Component: lazy(() => import('./senders'))
+  }
+];
+
+export const GROUPS: readonly SectionGroup[] = ['people', 'resources', 'security'];
+
+/** Shown when one of these is held beyond one's own things; the platform checks each request again. */
+export const permissionsOf = (section: Section): readonly string[] => SECTION_PERMISSIONS[section.id];
+
+export const sectionsOf = (me: Me | undefined): Section[] =>
+  SECTIONS.filter(section => permissionsOf(section).some(permission => administers(me, permission)));

@@ -1,0 +1,93 @@
+/** Records of administration: one description of a collection gives its list, one record, and its changes. */
+import { useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query';
+import type { QueryParameters } from '../api/client';
+import { useFrame } from '../frame';
+import { usePaged, type PagedList } from './common';
+import { keys } from './keys';
+
+export interface Collection<T> {
+  /** The name its changes are announced by, and its first query key. */
+  kind: string;
+  path: string;
+  key: (item: T) => string | number;
+}
+
+const one = (path: string, key: string | number): string => `${path}/${encodeURIComponent(String(key))}`;
+
+export const useRecords = <T>(of: Collection<T>, query: QueryParameters = {}, enabled = true): PagedList<T> =>
+  usePaged<T>(keys.list(of.kind, query), of.path, query, enabled);
+
+export function useRecord<T>(of: Collection<T>, key: string | number, enabled = true): UseQueryResult<T> {
+  const { client } = useFrame();
+  return useQuery({
+    queryKey: [of.kind, 'one', key],
+    queryFn: ({ signal }) => client.get<T>(one(of.path, key), undefined, signal),
+    enabled
+  });
+}
+
+export interface RecordChanges<T> {
+  read: (key: string | number) => Promise<T>;
+  create: <Made = T>(body: unknown) => Promise<Made>;
+  update: (key: string | number, changes: unknown, version: number) => Promise<T>;
+  remove: (key: string | number, version?: number, query?: QueryParameters) => Promise<void>;
+  act: <Answer = T>(key: string | number, action: string, body?: unknown, version?: number) => Promise<Answer>;
+  /** Reads everything of the collection again. */
+  refresh: () => Promise<void>;
+}
+
+/** The writes of a collection. Each refetches what it touched; failures are the caller's to show. */
+export function useRecordChanges<T>(of: Collection<T>, touched: readonly string[] = []): RecordChanges<T> {
+  const { client } = useFrame();
+  const queries = useQueryClient();
+  const refresh = () =>
+    queries.invalidateQueries({ predicate: query => [of.kind, ...touched].includes(String(query.queryKey[0])) });
+  const after = async <R>(answer: Promise<R>): Promise<R> => {
+    try {
+      return await answer;
+    } finally {
+      // A refused write too: what is shown may be old.
+      void refresh();
+    }
+  };
+  return {
+    read: key => client.get<T>(one(of.path, key)),
+    create: <Made = T>(body: unknown) => after(client.post<Made>(of.path, body)),
+    update: (key, changes, version) => after(client.patch<T>(one(of.path, key), changes, version)),
+    remove: (key, version, query) =>
+      after(client.json<undefined>('DELETE', one(of.path, key), { version, query })),
+    act: <Answer = T>(key: string | number, action: string, body?: unknown, version?: number) =>
+      after(client.post<Answer>(`${one(of.path, key)}/${action}`, body, { version })),
+    refresh
+  };
+}
+
+/** A list that the platform answers whole: searched and sorted here. */
+export function wholeList<T>(
+  answer: UseQueryResult<T[]>,
+  view: { search: string; sort: string },
+  words: (item: T) => string,
+  sorts: Record<string, (item: T) => string | number>
+): PagedList<T> {
+  const wanted = view.search.trim().toLowerCase();
+  const by = sorts[view.sort.replace(/^-/, '')];
+  const sign = view.sort.startsWith('-') ? -1 : 1;
+  const items = (answer.data ?? []).filter(item => !wanted || words(item).toLowerCase().includes(wanted));
+  if (by) {
+    items.sort((a, b) => sign * compare(by(a), by(b)));
+  }
+  return {
+    items,
+    total: items.length,
+    totalCapped: false,
+    isLoading: answer.isLoading,
+    error: answer.error,
+    hasMore: false,
+    loadingMore: false,
+    loadMore: () => undefined,
+    refetch: () => void answer.refetch()
+  };
+}
+
+const compare = (a: string | number, b: string | number): number =>
+  typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b));
