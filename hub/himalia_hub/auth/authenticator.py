@@ -9,6 +9,7 @@ sessions go on: nothing can be started without it anyway.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, cast
 
 from jupyterhub import orm
@@ -16,7 +17,9 @@ from jupyterhub.auth import Authenticator
 from jupyterhub.utils import new_token
 from tornado import web
 from traitlets import Any as AnyTrait
+from traitlets import List, Unicode
 
+from himalia_hub.auth.external import NotIdentified, Sources
 from himalia_hub.config.language import language_of
 from himalia_hub.config.platform_client import Refused, Unreachable
 from himalia_hub.config.texts import text
@@ -26,13 +29,70 @@ class HimaliaAuthenticator(Authenticator):  # type: ignore[misc]
     """JupyterHub's authenticator in front of the platform's accounts."""
 
     platform = AnyTrait(help="The platform's internal API; set at start.").tag(config=True)
+    declared_sources: Any = List(
+        help="Sign-in sources declared here rather than through the API: dictionaries with name, title, kind, "
+        "settings, secrets (a value, file:NAME in the state directory's secrets/sources, or "
+        "env:HIMALIA_SOURCE_NAME), mapping, auto_provision, allow_private."
+    ).tag(config=True)
+    secrets_folder = Unicode(help="Where file: secrets of sign-in sources lie.").tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sources = Sources(self.platform, Path(self.secrets_folder or "."))
 
     async def authenticate(self, handler: Any, data: Any) -> dict[str, Any]:
         """Name and password from the form, or the identity that a one-time link brought."""
         identity = getattr(handler, "himalia_identity", None)
+        source = (data or {}).get("source") or "local"
+        if identity is None and source != "local":
+            identity = await self.by_source(handler, source, data or {})
         if identity is None:
             identity = await self._by_password(handler, data or {})
         return auth_model(identity)
+
+    async def by_source(self, handler: Any, name: str, data: dict[str, str]) -> dict[str, Any]:
+        """Identified by an external source (TEN-12), then whoever the platform says that is."""
+        language = language_of(handler.request)
+        address = handler.request.remote_ip
+        typed = data.get("username", "")
+        try:
+            source = await self.sources.get(name)
+            # A provider's answer comes by its callback only, never by a form.
+            if source.form == hasattr(handler, "himalia_source"):
+                raise KeyError(name)
+            if source.form and not (typed and data.get("password")):
+                raise _refusal(400, text("sign_in.both_needed", language))
+            found = await source.identify(handler, data)
+            identity: dict[str, Any] = await self.platform.post(
+                "sign-in/external", {"source": name, "address": address, **found}, language=language
+            )
+        except KeyError as error:
+            raise _refusal(400, text("sources.none", language)) from error
+        except NotIdentified as error:
+            await self._note_failure(name, typed, "not recognised", address)
+            raise _refusal(403, text("sources.unknown", language)) from error
+        except Refused as error:
+            raise _refusal(403, error.problem.sentence) from error
+        except Unreachable as error:
+            raise _refusal(503, text("platform.restarting", language)) from error
+        except web.HTTPError as error:
+            if not getattr(error, "jupyterhub_message", ""):
+                await self._note_failure(name, typed, str(error.log_message or error), address)
+                raise _refusal(403, text("sources.unknown", language)) from error
+            raise
+        except Exception as error:
+            # A foreign authenticator may raise anything; the person reads a sentence, the log has the rest.
+            self.log.exception("the sign-in source %s failed", name)
+            await self._note_failure(name, typed, f"{type(error).__name__}: {error}", address)
+            raise _refusal(502, text("sources.unusable", language)) from error
+        return identity
+
+    async def _note_failure(self, source: str, name: str, reason: str, address: str) -> None:
+        body = {"source": source, "name": name, "reason": reason[:512], "address": address}
+        try:
+            await self.platform.post("sign-in/external/failed", body)
+        except (Refused, Unreachable) as error:
+            self.log.warning("a failed sign-in by %s was not noted: %s", source, error)
 
     async def _by_password(self, handler: Any, data: dict[str, str]) -> dict[str, Any]:
         language = language_of(handler.request)
@@ -53,7 +113,10 @@ class HimaliaAuthenticator(Authenticator):  # type: ignore[misc]
 
     async def refresh_user(self, user: Any, handler: Any = None) -> bool | dict[str, Any]:
         """Whether the session may go on; see the module's docstring."""
-        state = await user.get_auth_state() or {}
+        state = await user.get_auth_state()
+        if state is None:
+            # Nobody has signed in as this person yet: what asks is a notebook that the platform started.
+            state = {}
         try:
             answer = await self.platform.post(
                 "sign-in/refresh",
@@ -69,19 +132,22 @@ class HimaliaAuthenticator(Authenticator):  # type: ignore[misc]
         identity = answer.get("identity")
         if answer["valid"] and identity is not None:
             return True
-        end_sessions(user)
+        of_browser = browser_token(handler)
+        if state or identity is None:
+            end_sessions(user)
         if identity is None:
             return False
         # The person is still welcome, the browsers have to sign in again. Requests made with a
-        # token (the notebook's own) go on.
+        # token that no browser holds (the notebook's own) go on.
         await user.save_auth_state(auth_model(identity)["auth_state"])
-        return bool(getattr(handler, "_token_authenticated", False))
+        return bool(getattr(handler, "_token_authenticated", False)) and not of_browser
 
     def get_handlers(self, app: Any) -> list[Any]:
         """Ours come before the hub's own, so a page of the same address is replaced."""
-        from himalia_hub.config.pages import handlers
+        from himalia_hub.config import pages, session_pages, source_pages
 
-        return [*super().get_handlers(app), *handlers()]
+        ours = (*pages.handlers(), *source_pages.handlers(), *session_pages.handlers())
+        return [*super().get_handlers(app), *ours]
 
 
 def auth_model(identity: dict[str, Any]) -> dict[str, Any]:
@@ -95,6 +161,14 @@ def auth_model(identity: dict[str, Any]) -> dict[str, Any]:
             "display_name": identity["user"].get("display_name") or identity["user"]["name"],
         },
     }
+
+
+def browser_token(handler: Any) -> bool:
+    """Whether a request came with a token that was made for a browser's session."""
+    if handler is None or not hasattr(handler, "get_token"):
+        return False
+    token = handler.get_token()
+    return token is not None and token.session_id is not None
 
 
 def end_sessions(user: Any) -> None:

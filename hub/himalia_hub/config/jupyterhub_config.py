@@ -51,6 +51,7 @@ c.JupyterHub.activity_resolution = 60
 # People.
 c.JupyterHub.authenticator_class = HimaliaAuthenticator
 c.HimaliaAuthenticator.platform = platform
+c.HimaliaAuthenticator.secrets_folder = str(settings.state_directory / "secrets" / "sources")
 c.Authenticator.allow_all = True
 c.Authenticator.enable_auth_state = True
 c.Authenticator.auth_refresh_age = 5

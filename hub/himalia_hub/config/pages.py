@@ -146,7 +146,21 @@ class LanguageHandler(HimaliaPage):
 
 
 class SignInHandler(LoginHandler, HimaliaPage):  # type: ignore[misc]
-    """The hub's sign-in with our page; errors appear above the form."""
+    """The hub's sign-in with our page and every source by name; errors appear above the form."""
+
+    sources: list[dict[str, Any]] = []
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        try:
+            self.sources = await self.authenticator.sources.listed()
+        except (Refused, Unreachable) as error:
+            self.log.warning("the sign-in sources are not known: %s", error)
+
+    def _render(self, login_error: str | None = None, username: str | None = None, **kwargs: Any) -> Any:
+        shown = [{"name": row["name"], "title": row["title"], "form": row["form"]} for row in self.sources]
+        chosen = self.get_argument("source", "local")
+        return super()._render(login_error, username, sources=shown, chosen_source=chosen, **kwargs)
 
 
 class SignOutHandler(LogoutHandler, HimaliaPage):  # type: ignore[misc]

@@ -30,6 +30,23 @@ TEXTS: dict[str, tuple[str, str]] = {
     "sign_in.password": ("Password", "密码"),
     "sign_in.go": ("Sign in", "登录"),
     "sign_in.both_needed": ("Enter your user name and your password.", "请输入用户名和密码。"),
+    "sources.with": ("Sign in with {title}", "使用 {title} 登录"),
+    "sources.where": ("Account of", "账号类型"),
+    "sources.local": ("This platform", "本平台"),
+    "sources.none": ("There is no such sign-in source any more.", "该登录来源已不存在。"),
+    "sources.unknown": (
+        "The source did not recognise you, or does not let you in.",
+        "该来源未能识别您的身份，或不允许您登录。",
+    ),
+    "sources.cancelled": ("The provider reports that the sign-in was cancelled.", "提供方报告登录已取消。"),
+    "sources.unusable": (
+        "This sign-in source cannot be reached or is not set up correctly. Tell your platform administrator.",
+        "无法连接该登录来源，或其配置有误。请联系平台管理员。",
+    ),
+    "sources.state": (
+        "This answer belongs to no sign-in of this browser, or came too late. Begin again.",
+        "此应答不属于本浏览器的登录过程，或已超时。请重新开始。",
+    ),
     "sign_in.expired": ("This form has expired. Try again.", "此表单已过期，请重试。"),
     "sign_in.forgotten": (
         "Forgotten? An administrator can give you a one-time link.",

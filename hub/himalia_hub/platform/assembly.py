@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from himalia_hub.account import handlers as account
+from himalia_hub.account import page as account_page
 from himalia_hub.api import events
 from himalia_hub.api.routes import RouteTable
 from himalia_hub.core.tasks import TaskRunner
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 NOUNS: tuple[str, ...] = (
     "himalia_hub.tenancy",
+    "himalia_hub.tenancy.roles",
     "himalia_hub.sign_in_sources",
     "himalia_hub.identity",
     "himalia_hub.metering",
@@ -32,6 +34,7 @@ NOUNS: tuple[str, ...] = (
     "himalia_hub.data.labelling",
     "himalia_hub.develop.notebooks",
     "himalia_hub.develop.algorithms",
+    "himalia_hub.presence",
     "himalia_hub.registry",
     "himalia_hub.training",
     "himalia_hub.serving",
@@ -67,7 +70,7 @@ def import_tables() -> None:
 
 def route_tables() -> list[RouteTable]:
     """All routes of the platform."""
-    tables = [account.routes, events.routes]
+    tables = [account.routes, account_page.routes, events.routes]
     for noun in NOUNS:
         module = _optional(f"{noun}.handlers")
         if module is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import httpx
 
@@ -60,6 +61,15 @@ class HubClient:
         path = f"/users/{user}/servers/{server}"
         answer = await self._send("DELETE", path, {"remove": True} if remove else None)
         return answer.status_code in (204, 404)
+
+    async def end_sessions(self, user: str, identity: dict[str, Any] | None) -> None:
+        """Have the hub and this person's servers forget every browser.
+
+        ``identity`` is whom the platform still takes the person for; None: they may not go on.
+        """
+        answer = await self._send("POST", f"/himalia/users/{user}/sessions-ended", {"identity": identity})
+        if answer.status_code not in (200, 404):
+            raise HubUnavailable(f"sessions-ended: {answer.status_code} {answer.text[:200]}")
 
     async def close(self) -> None:
         if self._client is not None:

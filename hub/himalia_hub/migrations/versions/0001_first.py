@@ -1351,10 +1351,53 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_sign_in_marks_user_id')),
     sa.PrimaryKeyConstraint('user_id', name=op.f('pk_sign_in_marks'))
     )
+    op.create_table('sign_in_sources',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('name', sa.String(length=32), nullable=False),
+    sa.Column('title', sa.String(length=64), nullable=False),
+    sa.Column('kind', sa.String(length=200), nullable=False),
+    sa.Column('origin', sa.String(length=8), nullable=False),
+    sa.Column('enabled', sa.Boolean(), nullable=False),
+    sa.Column('settings', sa.JSON(), nullable=False),
+    sa.Column('sealed_secrets', sa.Text(), nullable=False),
+    sa.Column('mapping', sa.JSON(), nullable=False),
+    sa.Column('auto_provision', sa.Boolean(), nullable=False),
+    sa.Column('allow_private', sa.Boolean(), nullable=False),
+    sa.Column('case_sensitive', sa.Boolean(), nullable=False),
+    sa.Column('version', sa.BigInteger(), nullable=False),
+    sa.Column('created_at', UtcDateTime(), nullable=False),
+    sa.Column('updated_at', UtcDateTime(), nullable=False),
+    sa.Column('deleted_at', UtcDateTime(), nullable=True),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_sign_in_sources')),
+    sa.UniqueConstraint('name', name=op.f('uq_sign_in_sources_name'))
+    )
+    op.create_table('external_identities',
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('subject', sa.String(length=512), nullable=False),
+    sa.Column('roles', sa.JSON(), nullable=False),
+    sa.Column('groups', sa.JSON(), nullable=False),
+    sa.Column('department', sa.String(length=255), nullable=False),
+    sa.Column('at', UtcDateTime(), nullable=False),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_external_identities_user_id')),
+    sa.PrimaryKeyConstraint('user_id', name=op.f('pk_external_identities'))
+    )
+    op.create_table('presences',
+    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('told_epoch', sa.BigInteger(), nullable=False),
+    sa.Column('active_at', UtcDateTime(), nullable=True),
+    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_presences_user_id')),
+    sa.PrimaryKeyConstraint('user_id', name=op.f('pk_presences'))
+    )
+    with op.batch_alter_table('presences', schema=None) as batch_op:
+        batch_op.create_index('ix_presences_active', ['active_at'], unique=False)
+
     _make_append_only()
 
 
 def downgrade() -> None:
+    op.drop_table('presences')
+    op.drop_table('external_identities')
+    op.drop_table('sign_in_sources')
     op.drop_table('sign_in_marks')
     op.drop_table('sign_in_challenges')
     op.drop_table('second_factors')
