@@ -9,15 +9,14 @@ import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
 import himalia
-from himalia_hub.account import schemas
+from himalia_hub.account import api_tokens, schemas
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Reply, RouteTable
-from himalia_hub.auth import permissions, tokens
-from himalia_hub.auth.actor import Reach, TokenKind
+from himalia_hub.auth import tokens
 from himalia_hub.core import clock, objects, paging, tasks
 from himalia_hub.core.errors import InvalidInput, NotFound
 from himalia_hub.core.tables import TaskRow
-from himalia_hub.tenancy.tables import StepUp, Token
+from himalia_hub.tenancy.tables import StepUp
 
 routes = RouteTable("account")
 
@@ -144,28 +143,11 @@ class TokenCreate(BaseModel):
     expires_at: datetime | None = None
 
 
-def _token_to_wire(row: Any) -> dict[str, Any]:
-    return {
-        "id": row.number,
-        "name": row.name,
-        "prefix": row.prefix,
-        "permissions": row.scopes,
-        "reach": Reach(row.reach).word,
-        "created_at": clock.to_wire(row.created_at),
-        "expires_at": clock.to_wire(row.expires_at),
-    }
-
-
 @routes.get(
     "/api-tokens", permission="account.token.manage", summary="Your API tokens", response=list[schemas.ApiToken]
 )
 def list_tokens(ctx: Context) -> list[dict[str, Any]]:
-    rows = ctx.db.execute(
-        sa.select(Token.__table__)
-        .where(Token.user_id == ctx.actor.user_id, Token.kind == TokenKind.API.value, Token.revoked_at.is_(None))
-        .order_by(Token.number)
-    )
-    return [_token_to_wire(row) for row in rows]
+    return api_tokens.listed(ctx.db, ctx.actor.user_id)
 
 
 @routes.post(
@@ -178,62 +160,34 @@ def list_tokens(ctx: Context) -> list[dict[str, Any]]:
     idempotent=False,
 )
 def create_token(ctx: Context, body: TokenCreate) -> Reply:
-    actor = ctx.actor
-    unknown = [name for name in body.permissions or [] if name not in permissions.BY_NAME]
-    if unknown:
-        raise InvalidInput(
-            f"permissions: {unknown[0]!r} is not a permission.",
-            zh=f"permissions：没有名为 {unknown[0]!r} 的权限。",
-            field="permissions",
-            rule="names from the table of permissions",
-            value=unknown[0],
-        )
-    if body.expires_at is not None and (body.expires_at.tzinfo is None or body.expires_at <= clock.now()):
-        raise InvalidInput(
-            "expires_at: a moment in the future, with its time zone.",
-            zh="expires_at：应为带时区的未来时刻。",
-            field="expires_at",
-            rule="in the future, with a time zone",
-            value=body.expires_at.isoformat(),
-        )
-    reach = Reach[body.reach.upper()]
-    if reach is not Reach.OWN and not actor.stepped_up:
-        raise InvalidInput(
-            "reach: a token that reaches beyond your own things needs the step-up first.",
-            zh="reach：范围超出本人的令牌需要先确认身份。",
-            field="reach",
-            rule="own, or after the step-up",
-            value=body.reach,
-            code="step_up_required",
-        )
-    number = objects.next_number(ctx.session, actor.tenant_id, "api_token")
-    row_id, secret = tokens.issue(
+    refuse_key(ctx)
+    made = api_tokens.create(
         ctx.session,
-        user_id=actor.user_id,
-        kind=TokenKind.API,
+        ctx.actor,
         name=body.name,
-        number=number,
         scopes=body.permissions,
-        reach=reach,
+        reach=body.reach,
         expires_at=body.expires_at,
+        proven=ctx.actor.stepped_up,
     )
-    row = ctx.session.execute(sa.select(Token.__table__).where(Token.id == row_id)).one()
-    ctx.audit_object = ("api_token", str(number))
-    return Reply({**_token_to_wire(row), "token": secret})
+    ctx.audit_object = ("api_token", str(made["id"]))
+    return Reply(made)
+
+
+def refuse_key(ctx: Context) -> None:
+    """A secret is shown once: its answer is not kept for an ``Idempotency-Key`` to replay (TEN-18, GEN-6)."""
+    if ctx.headers.get("Idempotency-Key") is not None:
+        raise InvalidInput(
+            "Idempotency-Key: not taken here, because a token's secret is shown once and never kept.",
+            zh="Idempotency-Key：此处不接受，因为令牌密钥只显示一次且不保存。",
+            field="Idempotency-Key",
+            rule="absent",
+            hint="Send it without the key; if the answer was lost, list your tokens and revoke the one you cannot use.",
+            hint_zh="请去掉该请求头；若未收到应答，请列出令牌并撤销无法使用的那个。",
+            code="idempotency_not_offered",
+        )
 
 
 @routes.delete("/api-tokens/{token}", permission="account.token.manage", summary="Revoke an API token")
 def revoke_token(ctx: Context, token: int) -> None:
-    changed = ctx.session.execute(
-        sa.update(Token)
-        .where(
-            Token.user_id == ctx.actor.user_id,
-            Token.kind == TokenKind.API.value,
-            Token.number == token,
-            Token.revoked_at.is_(None),
-        )
-        .values(revoked_at=clock.now())
-        .returning(Token.id)
-    ).all()
-    if not changed:
-        raise NotFound()
+    api_tokens.revoke(ctx.session, ctx.actor, token)
