@@ -18,7 +18,7 @@ from himalia_hub.compute import queue, quotas
 from himalia_hub.compute import resources as res
 from himalia_hub.compute.phases import Phase
 from himalia_hub.compute.tables import Workload
-from himalia_hub.core import clock
+from himalia_hub.core import clock, money
 from himalia_hub.core.admission import Estimate, Payer
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import InvalidInput
@@ -52,7 +52,8 @@ class Assessment:
 
     @property
     def too_dear(self) -> bool:
-        return self.estimate.hold_micros > self.estimate.balance_micros and self.estimate.price_per_hour_micros > 0
+        """The hold is not covered; what costs nothing always starts (TEN-4)."""
+        return self.estimate.hold_micros > max(0, self.estimate.balance_micros)
 
 
 def too_big(resources: Resources, replicas: int, nodes: Sequence[NodeCapacity]) -> TooBig | None:
@@ -71,6 +72,8 @@ def too_big(resources: Resources, replicas: int, nodes: Sequence[NodeCapacity]) 
     return None
 
 
+_LAST_ID = 2**62
+"""Behind every workload that waits already."""
 _LIVE = (
     Workload.id,
     Workload.phase,
@@ -125,13 +128,26 @@ class Situation:
     nodes: Sequence[NodeCapacity]
     occupying: Sequence[queue.Occupying]
     waiting: Sequence[queue.Waiting]
+    missing: tuple[str, ...] = ()
+    """What the tenant needs some quota of and has none of."""
 
 
-def look(db: Db, payer: Payer, *, nodes: Sequence[NodeCapacity], single_machine: bool) -> Situation:
-    """Read quotas and queue; ``nodes`` are the backend's as last seen."""
-    defaults = quotas.default_limits(res.total(nodes), single_machine=single_machine)
+def look(
+    db: Db, payer: Payer, *, nodes: Sequence[NodeCapacity], defaults: Mapping[str, int], single_machine: bool
+) -> Situation:
+    """Read quotas and queue; ``nodes`` are the backend's as last seen, ``defaults`` a tenant's unset limits."""
     occupying, waiting = live(db)
-    return Situation(payer, tuple(quotas.levels(db, payer, defaults)), nodes, occupying, waiting)
+    limits = quotas.limits_of(db, quotas.TENANT, payer.tenant_id)
+    missing = quotas.missing(limits, defaults, single_machine=single_machine)
+    return Situation(payer, tuple(quotas.levels(db, payer, defaults)), nodes, occupying, waiting, missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One workload of a start: what each of its replicas asks for."""
+
+    resources: Resources
+    replicas: int = 1
 
 
 def assess(
@@ -144,13 +160,27 @@ def assess(
         estimate: What it would cost.
         priority: Its place in the queue is behind all of the same and of higher priority.
     """
-    asked = res.amounts(resources, replicas)
+    return assess_parts(situation, [Part(resources, replicas)], estimate, priority=priority)
+
+
+def assess_parts(situation: Situation, parts: Sequence[Part], estimate: Estimate, *, priority: int = 0) -> Assessment:
+    """The same for a start of several workloads, admitted together or not at all (variants of a service).
+
+    Args:
+        estimate: What all of them cost together.
+    """
+    asked: res.Amounts = {}
+    for part in parts:
+        asked = res.add(asked, res.amounts(part.resources, part.replicas))
     occupying, waiting, nodes = situation.occupying, situation.waiting, situation.nodes
     capacity = res.total(nodes)
     found = [quotas.naming(level, asked) for level in situation.levels]
-    me = queue.Waiting(2**62, priority, asked)
+    mine = [
+        queue.Waiting(_LAST_ID + index, priority, res.amounts(part.resources, part.replicas))
+        for index, part in enumerate(parts)
+    ]
     left = queue.free(capacity, occupying)
-    fits_now = me.workload_id in queue.admissible([*waiting, me], left)
+    fits_now = {me.workload_id for me in mine} <= set(queue.admissible([*waiting, *mine], left))
     ahead = [w for w in waiting if w.priority >= priority]
     lacks = None
     if not fits_now:
@@ -161,14 +191,24 @@ def assess(
     return Assessment(
         asked=asked,
         levels=tuple(found),
-        too_big=too_big(resources, replicas, nodes),
-        short=quotas.shortfall(found, asked),
+        too_big=next(filter(None, (too_big(part.resources, part.replicas, nodes) for part in parts)), None),
+        short=_without_quota(situation, asked) or quotas.shortfall(found, asked),
         estimate=estimate,
         fits_now=fits_now,
         lacks=lacks,
         position=len(ahead) + 1,
         expected_start_at=None if fits_now else queue.expected_start(asked, ahead, capacity, occupying),
     )
+
+
+def _without_quota(situation: Situation, asked: Mapping[str, int]) -> quotas.Shortfall | None:
+    """The tenant has none of something that every tenant needs."""
+    if not situation.missing:
+        return None
+    first = situation.missing[0]
+    tenant = situation.levels[-1]
+    used = next((line.used for line in tenant.lines if line.resource == first), 0)
+    return quotas.Shortfall(quotas.TENANT, tenant.name, first, 0, used, asked.get(first, 0), missing=situation.missing)
 
 
 def _too_big_sentences(big: TooBig) -> tuple[str, str]:
@@ -227,8 +267,12 @@ def verdict(found: Assessment, *, permitted: bool = True) -> dict[str, Any]:
         resource, level, asked, used, limit = short.resource, short.level, short.asked, short.used, short.limit
     elif found.too_dear:
         kind = "too_dear"
-        text = "The balance does not cover the first 15 minutes. Ask an administrator to recharge."
-        text_zh = "余额不足以支付前 15 分钟的费用。请联系管理员充值。"
+        needed = money.amount_text(found.estimate.hold_micros)
+        free = money.amount_text(max(0, found.estimate.balance_micros))
+        text = (
+            f"The first 15 minutes cost {needed} and {free} of the balance is free. Ask an administrator to recharge."
+        )
+        text_zh = f"前 15 分钟需 {needed}，余额可用 {free}。请联系管理员充值。"
     elif not found.fits_now:
         kind, position, resource = "waits", found.position, found.lacks
         what, what_zh = (res.name_en(resource), res.name_zh(resource)) if resource else ("room", "资源")
@@ -243,6 +287,8 @@ def verdict(found: Assessment, *, permitted: bool = True) -> dict[str, Any]:
         "asked": asked,
         "used": used,
         "limit": limit,
+        "missing": list(found.short.missing) if kind == "over_quota" and found.short else [],
+        "uses": {name: amount for name, amount in found.asked.items() if amount},
         "queue_position": position,
         "expected_start_at": clock.to_wire(found.expected_start_at) if kind == "waits" else None,
         "price_per_hour_micros": found.estimate.price_per_hour_micros,
@@ -266,6 +312,7 @@ def levels_to_wire(found: Sequence[quotas.Level], asked: Mapping[str, int] | Non
                     "resource": line.resource,
                     "limit": line.limit,
                     "used": line.used,
+                    "used_percent": line.used_percent,
                     "available": line.available,
                     "after": after,
                 }

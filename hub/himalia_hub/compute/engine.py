@@ -23,13 +23,14 @@ from himalia_hub.backends.local.cache import ContentSource
 from himalia_hub.backends.protocol import Backend, NodeCapacity, Resources
 from himalia_hub.compute import assess, queue, quotas, storage
 from himalia_hub.compute import resources as res
+from himalia_hub.compute.assess import Part
 from himalia_hub.compute.explain import NOTHING, Explanation
 from himalia_hub.compute.kinds import Translator
 from himalia_hub.compute.live import LiveView
 from himalia_hub.compute.phases import ENDED, Phase, Reason
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock, objects
-from himalia_hub.core.admission import BudgetCheck, NullBudget, Payer
+from himalia_hub.core.admission import BudgetCheck, Estimate, NullBudget, Payer
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import BackendUnavailable, InvalidInput, InvalidTransition
 
@@ -98,7 +99,9 @@ class Engine:
                 hint="Try again in a few seconds.",
                 hint_zh="请几秒后重试。",
             )
-        return assess.look(db, payer, nodes=self.nodes, single_machine=self.single_machine)
+        return assess.look(
+            db, payer, nodes=self.nodes, defaults=self.default_limits(), single_machine=self.single_machine
+        )
 
     def assess(
         self, db: Db, payer: Payer, resources: Resources, replicas: int, section: str, *, priority: int = 0
@@ -113,6 +116,19 @@ class Engine:
     ) -> dict[str, Any]:
         """The wire's ``Verdict`` of such a start by this actor (BEY-1)."""
         return assess.verdict(self.assess(db, payer_of(actor), resources, replicas, section), permitted=permitted)
+
+    def verdict_of_parts(
+        self, db: Db, actor: Actor, parts: Sequence[Part], section: str, *, permitted: bool = True
+    ) -> dict[str, Any]:
+        """The same for several workloads that start together or not at all."""
+        situation = self.look(db, payer_of(actor))
+        costs = [self.budget.estimate(db, actor.tenant_id, p.resources, p.replicas, section) for p in parts]
+        estimate = Estimate(
+            price_per_hour_micros=sum(cost.price_per_hour_micros for cost in costs),
+            hold_micros=sum(cost.hold_micros for cost in costs),
+            balance_micros=costs[0].balance_micros,
+        )
+        return assess.verdict(assess.assess_parts(situation, parts, estimate), permitted=permitted)
 
     def verdicts(
         self, db: Db, actor: Actor, sizes: Sequence[Resources], section: str, *, permitted: bool = True
@@ -140,7 +156,7 @@ class Engine:
         """A tenant's limits while nobody set any."""
         limits = quotas.default_limits(res.total(self.nodes), single_machine=self.single_machine)
         disk = sum(node.allocatable.disk_bytes for node in self.nodes)
-        return {**limits, res.STORAGE: disk} if disk and self.single_machine else limits
+        return {**limits, res.STORAGE: disk, res.IMAGES: disk} if disk and self.single_machine else limits
 
     # -- submitting --------------------------------------------------------------------------
 

@@ -10,11 +10,11 @@ from pydantic import Field
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Raw, Reply, RouteTable
 from himalia_hub.backends.protocol import BackendError
-from himalia_hub.compute import internal, limits, live, samples, schemas, specs, wire
+from himalia_hub.compute import assess, internal, limits, live, quotas, samples, schemas, sheets, specs, wire
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.environments import EnvironmentView
 from himalia_hub.compute.tables import Workload
-from himalia_hub.core import clock, objects, paging
+from himalia_hub.core import objects, paging
 from himalia_hub.core.errors import InvalidTransition, NotFound
 
 routes = RouteTable("compute")
@@ -223,16 +223,32 @@ def _priced(ctx: Context, spec: Any, section: str) -> dict[str, Any]:
     response=list[schemas.Spec],
 )
 def list_specs(ctx: Context, query: schemas.ScenarioQuery) -> list[dict[str, Any]]:
-    found = specs.offered(ctx.db, query.scenario)
+    found = specs.offered(ctx.db, query.scenario, query.kind)
     return [_priced(ctx, spec, section_of(query.scenario or spec.scenario)) for spec in found]
 
 
+@routes.get("/specs/{spec}", permission="account.self.read", summary="One resource spec", response=schemas.Spec)
+def get_spec(ctx: Context, spec: int) -> dict[str, Any]:
+    found = specs.view(ctx.db, spec)
+    return _priced(ctx, found, section_of(found.scenario))
+
+
+@routes.get(
+    "/spec-limits",
+    permission="account.self.read",
+    summary="The largest machine, and the accelerators and cards of the installation",
+    response=schemas.Largest,
+)
+def get_spec_limits(ctx: Context) -> dict[str, Any]:
+    return specs.largest(_engine(ctx).nodes, specs.card_names(ctx.db))
+
+
 def profiles_for(ctx: Context, scenario: str) -> list[dict[str, Any]]:
-    """Every size of a scenario with its verdict, what does not fit included (NB-3)."""
+    """Every basic size of a scenario with its verdict, what does not fit included (NB-3)."""
     permission = MAY_START.get(scenario)
     permitted = permission is None or ctx.actor.reach(permission) is not None
     section = section_of(scenario)
-    found = specs.offered(ctx.db, scenario)
+    found = specs.offered(ctx.db, scenario, specs.BASIC)
     sizes = [specs.resources_of(spec) for spec in found]
     verdicts = _engine(ctx).verdicts(ctx.db, ctx.actor, sizes, section, permitted=permitted)
     return [
@@ -262,18 +278,23 @@ def list_profiles(ctx: Context, query: schemas.ProfileQuery) -> list[dict[str, A
     idempotent=False,
 )
 def ask_verdict(ctx: Context, body: schemas.VerdictAsk) -> dict[str, Any]:
+    """One workload by its specs, or several that start together; by the code that admits them."""
     scenario = None if body.scenario == "any" else body.scenario
-    spec = specs.get(ctx.session, body.spec_id, scenario=scenario)
+    asked = body.parts
+    if asked is None:
+        assert body.spec_id is not None
+        one = schemas.VerdictPart(
+            spec_id=body.spec_id, accelerator_spec_id=body.accelerator_spec_id, replicas=body.replicas
+        )
+        asked = [one]
+    parts = []
+    for index, part in enumerate(asked):
+        field = f"parts[{index}]." if body.parts is not None else ""
+        choice = specs.choose(ctx.session, part.spec_id, part.accelerator_spec_id, scenario=scenario, field=field)
+        parts.append(assess.Part(choice.resources, part.replicas))
     permission = MAY_START.get(body.scenario)
     permitted = permission is None or ctx.actor.reach(permission) is not None
-    return _engine(ctx).verdict(
-        ctx.session,
-        ctx.actor,
-        specs.resources_of(spec),
-        body.replicas,
-        section_of(body.scenario),
-        permitted=permitted,
-    )
+    return _engine(ctx).verdict_of_parts(ctx.session, ctx.actor, parts, section_of(body.scenario), permitted=permitted)
 
 
 @routes.get(
@@ -317,13 +338,7 @@ def create_spec(ctx: Context, body: schemas.SpecCreate) -> Reply:
 def update_spec(ctx: Context, spec: int, body: schemas.SpecUpdate) -> dict[str, Any]:
     row = specs.find(ctx.session, spec)
     limits.check_version(row.version, ctx.if_match)
-    for name, value in body.model_dump(exclude_unset=True).items():
-        if value is not None or name == "accelerator_label":
-            setattr(row, name, value)
-    specs.check_fits(specs.resources_of(row), _engine(ctx).nodes)
-    row.version += 1
-    row.updated_at = clock.now()
-    ctx.session.flush()
+    specs.edit(ctx.session, row, body, _engine(ctx).nodes)
     return specs.to_wire(row)
 
 
@@ -331,9 +346,7 @@ def update_spec(ctx: Context, spec: int, body: schemas.SpecUpdate) -> dict[str, 
     "/specs/{spec}", permission="compute.spec.manage", summary="Delete a resource spec", object_kind="resource_spec"
 )
 def delete_spec(ctx: Context, spec: int) -> None:
-    row = specs.find(ctx.session, spec)
-    row.deleted_at = clock.now()
-    row.version += 1
+    specs.remove(specs.find(ctx.session, spec))
 
 
 @routes.get(
@@ -341,13 +354,24 @@ def delete_spec(ctx: Context, spec: int) -> None:
     permission="compute.quota.manage",
     summary="The limits of an organisation, department or member",
     query=schemas.QuotaOf,
-    response=schemas.QuotaLevel,
+    response=schemas.QuotaSheet,
 )
 def get_quotas(ctx: Context, query: schemas.QuotaOf) -> dict[str, Any]:
     subject = limits.find_subject(
         ctx.db, ctx.actor, ctx.permission, query.level, query.subject, query.tenant, change=False
     )
-    return limits.view(ctx.platform, ctx.db, subject, _engine(ctx).default_limits())
+    return sheets.one(_engine(ctx), ctx.db, subject)
+
+
+@routes.get(
+    "/quota-sheets",
+    permission="compute.quota.manage",
+    summary="The limits of all organisations, departments or members within reach",
+    query=schemas.SheetQuery,
+    response=paging.Page[schemas.QuotaSheet],
+)
+def list_quota_sheets(ctx: Context, query: schemas.SheetQuery) -> dict[str, Any]:
+    return sheets.page(_engine(ctx), ctx.db, ctx.actor, ctx.permission, query)
 
 
 @routes.put(
@@ -355,14 +379,18 @@ def get_quotas(ctx: Context, query: schemas.QuotaOf) -> dict[str, Any]:
     permission="compute.quota.manage",
     summary="Set limits of an organisation, department or member",
     body=schemas.QuotaSet,
-    response=schemas.QuotaLevel,
+    response=schemas.QuotaSheet,
+    if_match=True,
     object_kind="quota",
 )
 def set_quotas(ctx: Context, body: schemas.QuotaSet) -> dict[str, Any]:
+    engine = _engine(ctx)
     subject = limits.find_subject(
         ctx.session, ctx.actor, ctx.permission, body.level, body.subject, body.tenant, change=True
     )
-    limits.change(ctx.session, subject, body.limits, _engine(ctx).default_limits())
-    ctx.audit_object = ("quota", f"{body.level}:{subject.name}")
+    quotas.lock(ctx.session, subject.tenant_id)
+    limits.check_version(limits.version_of(ctx.session, subject), ctx.if_match)
+    limits.change(ctx.session, subject, body, engine.default_limits(), by=ctx.actor.user_name)
+    ctx.audit_object = ("quota", f"{body.level}:{subject.name}"[:128])
     objects.announce(ctx.session, "quota", tenant_id=subject.tenant_id)
-    return limits.view(ctx.platform, ctx.session, subject, _engine(ctx).default_limits())
+    return sheets.one(engine, ctx.session, subject)

@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict
 
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Reply, RouteTable
-from himalia_hub.compute import limits, schemas, specs
+from himalia_hub.compute import limits, quotas, schemas, sheets, specs
 from himalia_hub.compute.engine import Engine
-from himalia_hub.core import clock
+from himalia_hub.core import objects
 
 routes = RouteTable("internal.compute", internal=True)
 ADMIN = "internal.admin.call"
@@ -53,15 +53,13 @@ def create_spec(ctx: Context, body: schemas.SpecCreate) -> Reply:
 
 @routes.delete("/admin/specs/{spec}", permission=ADMIN, summary="Delete a resource spec", object_kind="resource_spec")
 def delete_spec(ctx: Context, spec: int) -> None:
-    row = specs.find(ctx.session, spec)
-    row.deleted_at = clock.now()
-    row.version += 1
+    specs.remove(specs.find(ctx.session, spec))
 
 
-@routes.get("/admin/quotas", permission=ADMIN, summary="Limits", query=schemas.QuotaOf, response=schemas.QuotaLevel)
+@routes.get("/admin/quotas", permission=ADMIN, summary="Limits", query=schemas.QuotaOf, response=schemas.QuotaSheet)
 def get_quotas(ctx: Context, query: schemas.QuotaOf) -> dict[str, Any]:
     subject = limits.find_subject(ctx.db, ctx.actor, QUOTAS, query.level, query.subject, query.tenant, change=False)
-    return limits.view(ctx.platform, ctx.db, subject, ctx.platform.get(Engine).default_limits())
+    return sheets.one(ctx.platform.get(Engine), ctx.db, subject)
 
 
 @routes.put(
@@ -69,12 +67,15 @@ def get_quotas(ctx: Context, query: schemas.QuotaOf) -> dict[str, Any]:
     permission=ADMIN,
     summary="Set limits",
     body=schemas.QuotaSet,
-    response=schemas.QuotaLevel,
+    response=schemas.QuotaSheet,
     object_kind="quota",
 )
 def set_quotas(ctx: Context, body: schemas.QuotaSet) -> dict[str, Any]:
+    """Without If-Match: whoever sits at the machine has the last word."""
+    engine = ctx.platform.get(Engine)
     subject = limits.find_subject(ctx.session, ctx.actor, QUOTAS, body.level, body.subject, body.tenant, change=True)
-    defaults = ctx.platform.get(Engine).default_limits()
-    limits.change(ctx.session, subject, body.limits, defaults)
-    ctx.audit_object = ("quota", f"{body.level}:{subject.name}")
-    return limits.view(ctx.platform, ctx.session, subject, defaults)
+    quotas.lock(ctx.session, subject.tenant_id)
+    limits.change(ctx.session, subject, body, engine.default_limits(), by=ctx.actor.user_name)
+    ctx.audit_object = ("quota", f"{body.level}:{subject.name}"[:128])
+    objects.announce(ctx.session, "quota", tenant_id=subject.tenant_id)
+    return sheets.one(engine, ctx.session, subject)

@@ -23,6 +23,8 @@ from himalia_hub.core.errors import QuotaExceeded
 from himalia_hub.tenancy.tables import Department, Tenant, User
 
 USER, DEPARTMENT, TENANT = "user", "department", "tenant"
+QUEUES = "queues"
+"""The rows of ``quota_limits`` that say how much of a tenant's quota its queues may reserve (TEN-3)."""
 LEVELS = (USER, DEPARTMENT, TENANT)
 DEFAULT_MULTIPLE = 4
 _WORDS = {
@@ -44,6 +46,11 @@ class Line:
     def available(self) -> int | None:
         return None if self.limit is None else max(0, self.limit - self.used)
 
+    @property
+    def used_percent(self) -> float | None:
+        """Of the limit, to one digit; above 100 once a limit was lowered below what is used."""
+        return round(100 * self.used / self.limit, 1) if self.limit else None
+
 
 @dataclass(frozen=True, slots=True)
 class Level:
@@ -62,6 +69,8 @@ class Shortfall:
     limit: int
     used: int
     asked: int
+    missing: tuple[str, ...] = ()
+    """Not an excess: the organisation has none of these, so nothing of it can run (TEN-3)."""
 
 
 def subjects(payer: Payer) -> list[tuple[str, int]]:
@@ -98,7 +107,22 @@ def limits_of(db: Db, level: str, subject_id: int) -> res.Amounts:
     return {row.resource: row.nominal for row in rows}
 
 
-_COLUMNS = {
+def unset(resource: str, defaults: Mapping[str, int]) -> int | None:
+    """A tenant's limit of a resource that nobody set one of: the default, or nothing; bytes kept, unlimited."""
+    return defaults.get(resource, None if resource in res.KEPT else 0)
+
+
+def missing(limits: Mapping[str, int], defaults: Mapping[str, int], *, single_machine: bool) -> tuple[str, ...]:
+    """What a tenant needs some of and has none of; one machine has defaults, a cluster has none. Pure."""
+    found = []
+    for name in res.NEEDED:
+        limit = limits.get(name, defaults.get(name))
+        if limit == 0 or (limit is None and not single_machine):
+            found.append(name)
+    return tuple(found)
+
+
+COLUMNS = {
     USER: QuotaReservation.user_id,
     DEPARTMENT: QuotaReservation.department_id,
     TENANT: QuotaReservation.tenant_id,
@@ -108,7 +132,7 @@ _COLUMNS = {
 def used_of(db: Db, level: str, subject_id: int) -> res.Amounts:
     rows = db.execute(
         sa.select(QuotaReservation.resource, sa.func.sum(QuotaReservation.amount).label("used"))
-        .where(_COLUMNS[level] == subject_id)
+        .where(COLUMNS[level] == subject_id)
         .group_by(QuotaReservation.resource)
     )
     return {row.resource: int(row.used) for row in rows}
@@ -126,10 +150,10 @@ def levels(db: Db, payer: Payer, defaults: Mapping[str, int]) -> list[Level]:
     for level, subject_id in subjects(payer):
         limits: dict[str, int | None] = dict(limits_of(db, level, subject_id))
         used = used_of(db, level, subject_id)
-        names = {*res.BASE, *used, *limits, *(defaults if level == TENANT else ())} - {res.STORAGE}
+        names = {*res.BASE, *used, *limits, *(defaults if level == TENANT else ())} - set(res.KEPT)
         if level == TENANT:
             for name in names:
-                limits.setdefault(name, defaults.get(name, 0))
+                limits.setdefault(name, unset(name, defaults))
         lines = tuple(Line(name, limits.get(name), used.get(name, 0)) for name in res.ordered(names))
         found.append(Level(level, name_of(db, level, subject_id), lines))
     return found
@@ -154,9 +178,20 @@ def shortfall(found: Sequence[Level], asked: Mapping[str, int]) -> Shortfall | N
     return None
 
 
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
 def sentences(short: Shortfall) -> tuple[str, str]:
     """What is over, in English and Chinese, with every number (TEN-8)."""
     words, words_zh = _WORDS[short.level]
+    if short.missing:
+        return (
+            f"Nothing of your organisation ({short.name}) can run yet: it has no quota of"
+            f" {_and([res.name_en(name) for name in short.missing])}.",
+            f"您的组织（{short.name}）尚无{'、'.join(res.name_zh(name) for name in short.missing)}配额，"
+            "因此无法运行任何任务。",
+        )
     limit, used, asked = (res.show(short.resource, n) for n in (short.limit, short.used, short.asked))
     if short.limit == 0:
         return (
@@ -173,17 +208,26 @@ def sentences(short: Shortfall) -> tuple[str, str]:
 def refusal(short: Shortfall) -> QuotaExceeded:
     """The error of a request that does not fit, with level, resource, used, limit and asked."""
     text, text_zh = sentences(short)
-    storage = short.resource == res.STORAGE
+    storage = short.resource in res.KEPT
     hint = "Stop something that is running, choose a smaller size, or ask an administrator for more."
     hint_zh = "请停止正在运行的任务、选择更小的规格，或联系管理员提高配额。"
     if storage:
         hint = "Delete what is no longer needed, or ask an administrator for more."
         hint_zh = "请删除不再需要的内容，或联系管理员提高配额。"
+    more: dict[str, Any] = {}
+    if short.missing:
+        more["missing"] = list(short.missing)
+        hint = "Ask an administrator of the platform for a quota of each."
+        hint_zh = "请联系平台管理员逐项设置配额。"
     return QuotaExceeded(
         text,
         zh=text_zh,
         field=None if storage else "spec_id",
-        rule=f"at most {res.show(short.resource, short.limit)} at level {short.level}",
+        rule=(
+            "the organisation has CPU, memory, storage and image storage"
+            if short.missing
+            else f"at most {res.show(short.resource, short.limit)} at level {short.level}"
+        ),
         value=short.asked,
         hint=hint,
         hint_zh=hint_zh,
@@ -193,6 +237,7 @@ def refusal(short: Shortfall) -> QuotaExceeded:
         used=short.used,
         limit=short.limit,
         asked=short.asked,
+        **more,
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from himalia_hub.account.schemas import ObjectRef, Ref
+from himalia_hub.core.paging import ListQuery
 
 Scenario = Literal["notebook", "training", "inference", "annotation", "visualisation", "any"]
 PhaseWord = Literal[
@@ -90,6 +91,7 @@ class LevelLine(BaseModel):
     resource: str
     limit: int | None
     used: int
+    used_percent: float | None
     available: int | None
     after: int | None
 
@@ -115,6 +117,10 @@ class Verdict(BaseModel):
     asked: int | None
     used: int | None
     limit: int | None
+    missing: list[str]
+    """What the organisation has no quota of at all, so that nothing of it runs (TEN-3)."""
+    uses: dict[str, int]
+    """What the start would occupy, all replicas together."""
     queue_position: int | None
     expected_start_at: str | None
     price_per_hour_micros: int
@@ -123,11 +129,15 @@ class Verdict(BaseModel):
     levels: list[QuotaLevel]
 
 
+SpecKind = Literal["basic", "gpu", "gpu_mig", "npu", "vnpu"]
+
+
 class Spec(BaseModel):
-    """A resource spec."""
+    """A resource spec: CPU and memory, or a count of one accelerator resource that is added to them."""
 
     id: int
     name: str
+    kind: SpecKind
     scenario: Scenario
     resources: Resources
     accelerator_label: str | None
@@ -140,16 +150,64 @@ class Profile(BaseModel):
     verdict: Verdict
 
 
-class VerdictAsk(BaseModel):
+class AcceleratorRef(BaseModel):
+    """The accelerator spec that was added to a basic one."""
+
+    id: int
+    name: str
+    kind: SpecKind
+    accelerators: dict[str, int]
+    accelerator_label: str | None
+
+
+class AcceleratorLargest(BaseModel):
+    resource: str
+    kind: SpecKind
+    cards: list[str]
+    largest: int
+    total: int
+    nodes: int
+
+
+class Largest(BaseModel):
+    """What any one node has at most; a spec with more is refused."""
+
+    cpu_millis: int
+    memory_bytes: int
+    nodes: int
+    accelerators: list[AcceleratorLargest]
+
+
+class VerdictPart(BaseModel):
+    """One of several workloads that start together."""
+
     model_config = ConfigDict(extra="forbid")
     spec_id: int
+    accelerator_spec_id: int | None = None
     replicas: Annotated[int, Field(ge=1, le=1000)] = 1
+
+
+class VerdictAsk(BaseModel):
+    """One workload by its specs, or several together in ``parts`` (variants of a service)."""
+
+    model_config = ConfigDict(extra="forbid")
+    spec_id: int | None = None
+    accelerator_spec_id: int | None = None
+    replicas: Annotated[int, Field(ge=1, le=1000)] = 1
+    parts: Annotated[list[VerdictPart] | None, Field(min_length=1, max_length=100)] = None
     scenario: Scenario = "any"
+
+    @model_validator(mode="after")
+    def _one_or_many(self) -> VerdictAsk:
+        if (self.spec_id is None) == (self.parts is None):
+            raise ValueError("give spec_id or parts, not both")
+        return self
 
 
 class ScenarioQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     scenario: Scenario | None = None
+    kind: Literal["basic", "gpu", "gpu_mig", "npu", "vnpu", "accelerator"] | None = None
 
 
 class ProfileQuery(BaseModel):
@@ -177,30 +235,46 @@ class UsageQuery(BaseModel):
         return value
 
 
+Accelerators = dict[
+    Annotated[str, Field(min_length=1, max_length=128)], Annotated[int, Field(strict=True, ge=1, le=1024)]
+]
+Millis = Annotated[int, Field(strict=True, ge=0, le=MAX_CPU_MILLIS)]
+Bytes = Annotated[int, Field(strict=True, ge=0, le=MAX_MEMORY_BYTES)]
+
+
 class SpecCreate(BaseModel):
+    """A basic spec needs CPU and memory, any other kind one entry of ``accelerators``."""
+
     model_config = ConfigDict(extra="forbid")
     name: Annotated[str, Field(min_length=1, max_length=32, pattern=r"\S")]
+    kind: SpecKind = "basic"
     scenario: Scenario = "any"
-    cpu_millis: Annotated[int, Field(ge=1, le=MAX_CPU_MILLIS)]
-    memory_bytes: Annotated[int, Field(ge=16 * 2**20, le=MAX_MEMORY_BYTES)]
-    disk_bytes: Annotated[int, Field(ge=0, le=MAX_MEMORY_BYTES)] = 0
-    accelerators: dict[Annotated[str, Field(min_length=1, max_length=128)], Annotated[int, Field(ge=1, le=1024)]] = (
-        Field(default_factory=dict, max_length=8)
-    )
+    cpu_millis: Millis = 0
+    memory_bytes: Bytes = 0
+    disk_bytes: Bytes = 0
+    accelerators: Accelerators = Field(default_factory=dict, max_length=8)
     accelerator_label: Annotated[str | None, Field(max_length=64)] = None
+    """The card's name, as people know it."""
 
 
 class SpecUpdate(BaseModel):
+    """What is not given stays; the kind never changes."""
+
     model_config = ConfigDict(extra="forbid")
     name: Annotated[str | None, Field(min_length=1, max_length=32, pattern=r"\S")] = None
     scenario: Scenario | None = None
-    cpu_millis: Annotated[int | None, Field(ge=1, le=MAX_CPU_MILLIS)] = None
-    memory_bytes: Annotated[int | None, Field(ge=16 * 2**20, le=MAX_MEMORY_BYTES)] = None
-    disk_bytes: Annotated[int | None, Field(ge=0, le=MAX_MEMORY_BYTES)] = None
-    accelerators: (
-        dict[Annotated[str, Field(min_length=1, max_length=128)], Annotated[int, Field(ge=1, le=1024)]] | None
-    ) = None
+    cpu_millis: Millis | None = None
+    memory_bytes: Bytes | None = None
+    disk_bytes: Bytes | None = None
+    accelerators: Annotated[Accelerators | None, Field(max_length=8)] = None
     accelerator_label: Annotated[str | None, Field(max_length=64)] = None
+
+
+MAX_LIMIT = 2**60
+Limits = dict[
+    Annotated[str, Field(min_length=1, max_length=128)],
+    Annotated[int | None, Field(strict=True, ge=0, le=MAX_LIMIT)],
+]
 
 
 class QuotaSet(BaseModel):
@@ -208,24 +282,83 @@ class QuotaSet(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     level: Literal["user", "department", "tenant"]
-    subject: str | int
+    subject: Annotated[str, Field(max_length=512)] | int
     """User: number or name; department: number; tenant: code."""
     tenant: Annotated[str | None, Field(max_length=32)] = None
     """For platform administrators: the organisation of a user or department."""
-    limits: Annotated[
-        dict[
-            Annotated[str, Field(min_length=1, max_length=128)],
-            Annotated[int | None, Field(ge=0, le=2**60)],
-        ],
-        Field(min_length=1, max_length=64),
-    ]
+    limits: Annotated[Limits, Field(max_length=64)] = {}
+    reservable: Annotated[Limits, Field(max_length=64)] = {}
+    """Of an organisation: how much of each its queues may reserve together."""
+    lower_below: bool = False
+    """Bring limits of departments and members that would exceed the new ones down to them, instead of refusing."""
+
+    @model_validator(mode="after")
+    def _something(self) -> QuotaSet:
+        if not self.limits and not self.reservable:
+            raise ValueError("give limits or reservable")
+        return self
 
 
 class QuotaOf(BaseModel):
     model_config = ConfigDict(extra="forbid")
     level: Literal["user", "department", "tenant"] = "tenant"
-    subject: str = ""
-    tenant: str | None = None
+    subject: Annotated[str, Field(max_length=512)] = ""
+    tenant: Annotated[str | None, Field(max_length=32)] = None
+
+
+class QuotaAbove(BaseModel):
+    """An enclosing level; ``limit`` null is none of its own there."""
+
+    level: Literal["department", "tenant"]
+    name: str
+    limit: int | None
+    used: int
+
+
+class SheetLine(BaseModel):
+    """One resource of a subject.
+
+    ``effective`` is the smallest limit of this level and those above, ``available`` the least that
+    remains at any of them; null is no limit. ``set`` is false for an organisation's default.
+    """
+
+    resource: str
+    limit: int | None
+    set: bool
+    effective: int | None
+    used: int
+    used_percent: float | None
+    available: int | None
+    highest: int | None
+    """What a limit here may be at most: the lowest limit above."""
+    reservable: int | None
+    above: list[QuotaAbove]
+
+
+class QuotaSheet(BaseModel):
+    """All limits of one subject, what is used of them, and the limits above."""
+
+    level: Literal["user", "department", "tenant"]
+    subject: str
+    name: str
+    tenant: str
+    may_set: bool
+    version: int
+    updated_at: str | None
+    updated_by: str | None
+    missing: list[str]
+    """Of an organisation: what it has none of, so that nothing of it can run."""
+    resources: list[SheetLine]
+
+
+class SheetQuery(ListQuery):
+    """The subjects of a level within reach."""
+
+    level: Literal["user", "department", "tenant"] = "user"
+    tenant: Annotated[str | None, Field(max_length=32)] = None
+    department: Annotated[int | None, Field(ge=1)] = None
+    """Only members of this department."""
+    sort: Annotated[str, Field(max_length=32)] = "name"
 
 
 class EnvironmentOut(BaseModel):

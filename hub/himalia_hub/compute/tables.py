@@ -15,7 +15,15 @@ from himalia_hub.core.db import Base, BigId
 from himalia_hub.core.tables import OwnedMixin, owned_args
 from himalia_hub.core.usage import UsageFact
 
-__all__ = ["QuotaLimit", "QuotaReservation", "ResourceSpec", "UsageFact", "UsageSample", "Workload"]
+__all__ = [
+    "QuotaLimit",
+    "QuotaReservation",
+    "QuotaState",
+    "ResourceSpec",
+    "UsageFact",
+    "UsageSample",
+    "Workload",
+]
 
 
 class Workload(OwnedMixin, Base):
@@ -109,6 +117,17 @@ class QuotaLimit(Base):
     updated_at: Mapped[datetime]
 
 
+class QuotaState(Base):
+    """When the limits of a tenant, department or user last changed, by whom; no row: never (GEN-7)."""
+
+    __tablename__ = "quota_states"
+    level: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    subject_id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int]
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[str] = mapped_column(sa.String(512), default="")
+
+
 class QuotaReservation(Base):
     """What a live workload holds of the quotas of its user, department and tenant."""
 
@@ -127,11 +146,16 @@ class QuotaReservation(Base):
 
 
 class ResourceSpec(Base):
-    """A size that people choose from (CON-1); running work keeps what it was started with."""
+    """A size that people choose from (CON-1); running work keeps what it was started with.
+
+    A basic one has CPU and memory; the others have a count of one accelerator resource and are
+    added to a basic one.
+    """
 
     __tablename__ = "resource_specs"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     name: Mapped[str] = mapped_column(sa.String(32))
+    kind: Mapped[str] = mapped_column(sa.String(16), default="basic")
     scenario: Mapped[str] = mapped_column(sa.String(32), default="any")
     cpu_millis: Mapped[int]
     memory_bytes: Mapped[int]

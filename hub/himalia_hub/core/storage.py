@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from sqlalchemy.orm import Session
@@ -17,13 +18,34 @@ class StorageQuota(Protocol):
     """
 
     def check(
-        self, session: Session, *, tenant_id: int, department_id: int | None, owner_id: int, more_bytes: int
+        self,
+        session: Session,
+        *,
+        tenant_id: int,
+        department_id: int | None,
+        owner_id: int,
+        more_bytes: int,
+        images: bool = False,
     ) -> None:
-        """Raise ``QuotaExceeded`` with level, used, limit and asked when the bytes do not fit."""
+        """Raise ``QuotaExceeded`` with level, used, limit and asked when the bytes do not fit.
+
+        ``images`` asks for image storage, which has a quota of its own.
+        """
 
 
 class StorageMeter(Protocol):
     """What is stored, found by ``platform.get(StorageMeter)``; provided by whatever keeps bytes."""
 
-    def used(self, db: Db, tenant_id: int, *, department_id: int | None = None, owner_id: int | None = None) -> int:
-        """Bytes in use by a tenant, one of its departments, or one of its people."""
+    def used(
+        self,
+        db: Db,
+        tenant_id: int,
+        *,
+        department_id: int | None = None,
+        owner_id: int | None = None,
+        images: bool = False,
+    ) -> int:
+        """Bytes in use by a tenant, one of its departments, or one of its people; of images or of all else."""
+
+    def used_each(self, db: Db, level: str, ids: Collection[int], *, images: bool = False) -> Mapping[int, int]:
+        """The same for many of a level (``user``, ``department``, ``tenant``) at once; who has none is left out."""

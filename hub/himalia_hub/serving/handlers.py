@@ -163,7 +163,7 @@ def list_revisions(ctx: Context, service_id: int) -> dict[str, Any]:
         .where(ServiceRevision.service_id == row.id)
         .order_by(ServiceRevision.number.desc())
     )
-    keys = ("name", "weight_percent", "replicas", "spec_id", "environment")
+    keys = ("name", "weight_percent", "replicas", "spec_id", "accelerator_spec_id", "environment")
     return {
         "items": [
             {

@@ -71,7 +71,7 @@ def slug_of(name: str, number: int, taken: set[str]) -> str:
 
 def same_deployment(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether two variants run the same thing, so that only the weight differs."""
-    keys = ("version_id", "spec_id", "replicas", "environment")
+    keys = ("version_id", "spec_id", "accelerator_spec_id", "replicas", "environment")
     return all(one[key] == other[key] for key in keys)
 
 

@@ -21,6 +21,7 @@ class VariantIn(_In):
     version: Annotated[str, Field(max_length=64)]
     weight_percent: Annotated[int, Field(ge=0, le=100)] = 100
     spec_id: int
+    accelerator_spec_id: int | None = None
     replicas: Annotated[int, Field(ge=1, le=100)] = 1
     environment: Annotated[str, Field(max_length=128)] = ""
 
@@ -105,6 +106,7 @@ class RevisionVariant(BaseModel):
     weight_percent: int
     replicas: int
     spec_id: int
+    accelerator_spec_id: int | None
     environment: str
 
 

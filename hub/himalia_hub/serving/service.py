@@ -51,7 +51,9 @@ def resolve(
                 rule="a version of a model of yours",
                 value=variant["version"],
             ) from None
-        spec = specs.get(session, variant["spec_id"], field=f"{field}.spec_id", scenario="inference")
+        spec = specs.choose(
+            session, variant["spec_id"], variant["accelerator_spec_id"], field=f"{field}.", scenario="inference"
+        )
         found.append(
             {
                 "name": name,
@@ -63,8 +65,9 @@ def resolve(
                 },
                 "version_id": served.version_id,
                 "weight_percent": variant["weight_percent"],
-                "spec_id": spec.id,
-                "spec": specs.to_wire(spec),
+                "spec_id": variant["spec_id"],
+                "accelerator_spec_id": variant["accelerator_spec_id"],
+                "spec": spec.to_wire(),
                 "replicas": variant["replicas"],
                 "environment": _environment(platform, variant["environment"], f"{field}.environment"),
             }
@@ -132,7 +135,7 @@ def _deploy(platform: Platform, session: Session, actor: Actor, row: InferenceSe
         object_kind=OBJECT,
         object_number=row.number,
         object_name=f"{row.name} {made.name}",
-        resources=specs.resources_of(specs.get(session, variant["spec_id"])),
+        resources=specs.choose(session, variant["spec_id"], variant["accelerator_spec_id"]).resources,
         replicas=made.replicas,
         spec={"variant_id": made.id},
     )
@@ -210,6 +213,7 @@ def _runs(session: Session, one: ServiceVariant, variant: dict[str, Any]) -> boo
         {
             "version_id": one.version_id,
             "spec_id": one.spec["id"],
+            "accelerator_spec_id": (one.spec["accelerator_spec"] or {}).get("id"),
             "replicas": one.replicas,
             "environment": one.environment,
         },

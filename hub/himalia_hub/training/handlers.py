@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import RouteTable
-from himalia_hub.compute import specs
 from himalia_hub.compute.engine import Engine
 from himalia_hub.core import clock, objects, paging
 from himalia_hub.core.db import Db
@@ -56,7 +55,7 @@ def find_job(ctx: Context, db: Db, number: int) -> Any:
 def preview(ctx: Context, body: schemas.JobCreate) -> dict[str, Any]:
     request = schemas.RunRequest.model_validate(body.model_dump(exclude={"name", "description"}))
     prepared = service.prepare(ctx.platform, ctx.session, ctx.actor, request)
-    verdict = _engine(ctx).verdict(ctx.session, ctx.actor, specs.resources_of(prepared.spec), 1, "training")
+    verdict = _engine(ctx).verdict(ctx.session, ctx.actor, prepared.spec.resources, 1, "training")
     shown = ("id", "name", "version", "digest", "path")
     return {
         "command": service.show(prepared.command.words),

@@ -31,6 +31,7 @@ class RunRequest(_In):
     parameters: dict[str, Any] = {}
     argument_names: dict[str, str] = {}
     spec_id: int
+    accelerator_spec_id: int | None = None
     environment: Annotated[str, Field(max_length=128)] = ""
     longest_seconds: Annotated[int | None, Field(ge=0, le=10_000_000)] = None
 
@@ -49,6 +50,7 @@ class RunChange(_In):
     parameters: dict[str, Any] | None = None
     argument_names: dict[str, str] | None = None
     spec_id: int | None = None
+    accelerator_spec_id: int | None = None
     environment: Annotated[str | None, Field(max_length=128)] = None
     longest_seconds: Annotated[int | None, Field(ge=0, le=10_000_000)] = None
     name: str | None = None
@@ -62,6 +64,7 @@ class ScriptCreate(_In):
     parameters: dict[str, Any] = {}
     argument_names: dict[str, str] = {}
     spec_id: int
+    accelerator_spec_id: int | None = None
     environment: Annotated[str, Field(max_length=128)] = ""
     longest_seconds: Annotated[int | None, Field(ge=0, le=10_000_000)] = None
     description: Annotated[str, Field(max_length=2000)] = ""

@@ -44,7 +44,7 @@ class Prepared:
     parameters: dict[str, Any]
     command: rules.Command
     code: str | None
-    spec: Any
+    spec: specs.Choice
     longest_seconds: int | None
 
     def columns(self, spec: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def _inputs(db: Db, actor: Actor, asked: Sequence[schemas.VersionRef]) -> list[d
 def prepare(platform: Platform, db: Db, actor: Actor, request: schemas.RunRequest) -> Prepared:
     """Work a job's run out: look everything up, check it, build the command."""
     algorithm = algorithms.get(request.algorithm_id)
-    spec = specs.get(db, request.spec_id, scenario="training")
+    spec = specs.choose(db, request.spec_id, request.accelerator_spec_id, scenario="training")
     parameters = algorithm_rules.check_parameters(algorithm.parameters, request.parameters)
     mapping = rules.check_argument_names(request.argument_names)
     environment = exact_environment(platform, request.environment or algorithm.environment)
@@ -107,7 +107,7 @@ def prepare(platform: Platform, db: Db, actor: Actor, request: schemas.RunReques
     known = rules.values(
         inputs=len(inputs),
         validation=1 if request.validation else None,
-        accelerators=sum(int(count) for count in spec.accelerators.values()),
+        accelerators=sum(spec.resources.accelerators.values()),
     )
     declared = [*algorithm.arguments, *parameters, *mapping.values()]
     command = rules.build(algorithm.command, known, parameters, declared=declared, names=mapping)
@@ -128,14 +128,12 @@ def prepare(platform: Platform, db: Db, actor: Actor, request: schemas.RunReques
 def prepare_script(platform: Platform, db: Db, actor: Actor, request: schemas.ScriptCreate) -> Prepared:
     """Work the run of a script out; the code travels with the plan."""
     rules.check_code(request.code)
-    spec = specs.get(db, request.spec_id, scenario="training")
+    spec = specs.choose(db, request.spec_id, request.accelerator_spec_id, scenario="training")
     parameters = rules.check_script_parameters(request.parameters)
     mapping = rules.check_argument_names(request.argument_names)
     environment = exact_environment(platform, request.environment)
     inputs = _inputs(db, actor, request.datasets)
-    known = rules.values(
-        inputs=len(inputs), validation=None, accelerators=sum(int(count) for count in spec.accelerators.values())
-    )
+    known = rules.values(inputs=len(inputs), validation=None, accelerators=sum(spec.resources.accelerators.values()))
     declared = rules.declared_arguments(request.code)
     command = rules.build(("python", "-u", rules.CODE_PATH), known, parameters, declared=declared, names=mapping)
     return Prepared(
@@ -178,7 +176,7 @@ def job_of_script(session: Session, actor: Actor, name: str, description: str) -
 def start(platform: Platform, session: Session, actor: Actor, job: Job, prepared: Prepared) -> Run:
     """Make the next run of a job and submit its workload, in the caller's transaction."""
     engine = platform.get(Engine)
-    spec = specs.to_wire(prepared.spec)
+    spec = prepared.spec.to_wire()
     job.last_index += 1
     run = Run(
         **objects.new_owned(session, actor, "run"),
@@ -203,7 +201,7 @@ def start(platform: Platform, session: Session, actor: Actor, job: Job, prepared
         object_kind="run",
         object_number=run.number,
         object_name=f"{job.name} {rules.version_name(run.run_index)}",
-        resources=specs.resources_of(prepared.spec),
+        resources=prepared.spec.resources,
         spec={"run_id": run.id},
         deadline_seconds=prepared.longest_seconds,
     )

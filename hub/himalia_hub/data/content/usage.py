@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -14,6 +15,9 @@ from himalia_hub.data.content.tables import StorageUsage
 if TYPE_CHECKING:
     from himalia_hub.platform.parts import Platform
 
+IMAGE = "image"
+"""The kind that counts against the quota of image storage; all others count against that of storage."""
+
 
 def occupy(
     platform: Platform,
@@ -25,7 +29,7 @@ def occupy(
     kind: str,
     size: int,
 ) -> None:
-    """Count ``size`` bytes more (less, when negative) of a kind: ``dataset``, ``run``, ``model``.
+    """Count ``size`` bytes more (less, when negative) of a kind: ``dataset``, ``run``, ``model``, ``image``.
 
     Raises:
         QuotaExceeded: More does not fit; giving back always passes.
@@ -40,6 +44,7 @@ def occupy(
             department_id=department_id,
             owner_id=owner_id,
             more_bytes=size,
+            images=kind == IMAGE,
         )
     session.execute(
         sa.insert(StorageUsage).values(
@@ -56,6 +61,7 @@ def check(
     department_id: int | None,
     owner_id: int,
     more_bytes: int,
+    images: bool = False,
 ) -> None:
     """Refuse with the numbers what would not fit; nothing is counted."""
     if platform.has(StorageQuota):
@@ -65,12 +71,19 @@ def check(
             department_id=department_id,
             owner_id=owner_id,
             more_bytes=more_bytes,
+            images=images,
         )
 
 
-def used(db: Db, tenant_id: int, *, department_id: int | None = None, owner_id: int | None = None) -> int:
-    """Bytes in use by a tenant, one of its departments, or one of its people."""
-    where = [StorageUsage.tenant_id == tenant_id]
+def _of(images: bool) -> sa.ColumnElement[bool]:
+    return StorageUsage.kind == IMAGE if images else StorageUsage.kind != IMAGE
+
+
+def used(
+    db: Db, tenant_id: int, *, department_id: int | None = None, owner_id: int | None = None, images: bool = False
+) -> int:
+    """Bytes in use by a tenant, one of its departments, or one of its people; of images or of all else."""
+    where = [StorageUsage.tenant_id == tenant_id, _of(images)]
     if department_id is not None:
         where.append(StorageUsage.department_id == department_id)
     if owner_id is not None:
@@ -82,5 +95,26 @@ def used(db: Db, tenant_id: int, *, department_id: int | None = None, owner_id: 
 class UsageMeter:
     """Implements ``core.storage.StorageMeter``."""
 
-    def used(self, db: Db, tenant_id: int, *, department_id: int | None = None, owner_id: int | None = None) -> int:
-        return used(db, tenant_id, department_id=department_id, owner_id=owner_id)
+    def used(
+        self,
+        db: Db,
+        tenant_id: int,
+        *,
+        department_id: int | None = None,
+        owner_id: int | None = None,
+        images: bool = False,
+    ) -> int:
+        return used(db, tenant_id, department_id=department_id, owner_id=owner_id, images=images)
+
+    def used_each(self, db: Db, level: str, ids: Collection[int], *, images: bool = False) -> Mapping[int, int]:
+        column = {
+            "user": StorageUsage.owner_id,
+            "department": StorageUsage.department_id,
+            "tenant": StorageUsage.tenant_id,
+        }[level]
+        rows = db.execute(
+            sa.select(column.label("id"), sa.func.sum(StorageUsage.bytes).label("used"))
+            .where(column.in_(ids), _of(images))
+            .group_by(column)
+        )
+        return {row.id: int(row.used) for row in rows}

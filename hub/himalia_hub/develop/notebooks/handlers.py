@@ -78,6 +78,7 @@ def create_notebook(ctx: Context, body: schemas.NotebookCreate) -> Reply:
         ctx.actor,
         name=body.name,
         spec_id=body.spec_id,
+        accelerator_spec_id=body.accelerator_spec_id,
         environment=body.environment,
         description=body.description,
         bindings=body.bindings,

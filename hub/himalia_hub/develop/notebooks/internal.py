@@ -104,7 +104,7 @@ def start_page(ctx: Context, query: schemas.StartPageQuery) -> dict[str, Any]:
 def _profiles(ctx: Context, db: Db, actor: Actor) -> list[dict[str, Any]]:
     engine = ctx.platform.get(Engine)
     permitted = actor.reach(service.CREATE) is not None
-    found = specs.offered(db, "notebook")
+    found = specs.offered(db, "notebook", specs.BASIC)
     sizes = [specs.resources_of(spec) for spec in found]
     try:
         verdicts = engine.verdicts(db, actor, sizes, "notebook", permitted=permitted)
@@ -135,6 +135,7 @@ def create(ctx: Context, body: schemas.HubCreate) -> Reply:
         actor,
         name=body.name,
         spec_id=body.spec_id,
+        accelerator_spec_id=body.accelerator_spec_id,
         environment=body.environment,
         description=body.description,
     )

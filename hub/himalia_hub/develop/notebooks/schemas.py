@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from himalia_hub.account.schemas import Ref
-from himalia_hub.compute.schemas import PhaseWord, Resources, Step, WorkloadOut
+from himalia_hub.compute.schemas import AcceleratorRef, PhaseWord, Resources, Step, WorkloadOut
 
 MAX_BINDINGS = 5
 
@@ -33,6 +33,7 @@ class NotebookCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: Annotated[str, Field(min_length=1, max_length=30)]
     spec_id: int
+    accelerator_spec_id: int | None = None
     environment: Annotated[str, Field(max_length=64)] = ""
     bindings: Annotated[list[BindingIn], Field(max_length=MAX_BINDINGS)] = []
     description: Annotated[str, Field(max_length=255)] = ""
@@ -51,6 +52,8 @@ class NotebookUpdate(BaseModel):
     model_config = ConfigDict(extra="forbid")
     name: Annotated[str | None, Field(min_length=1, max_length=30)] = None
     spec_id: int | None = None
+    accelerator_spec_id: int | None = None
+    """Given as null: without an accelerator from the next start on."""
     environment: Annotated[str | None, Field(max_length=64)] = None
     bindings: Annotated[list[BindingIn] | None, Field(max_length=MAX_BINDINGS)] = None
     description: Annotated[str | None, Field(max_length=255)] = None
@@ -74,6 +77,7 @@ class SpecRef(BaseModel):
     id: int
     name: str
     resources: Resources
+    accelerator_spec: AcceleratorRef | None = None
 
 
 class NotebookOut(BaseModel):
@@ -108,6 +112,7 @@ class HubCreate(BaseModel):
     hub_user: Annotated[str, Field(max_length=32)]
     name: Annotated[str, Field(min_length=1, max_length=30)]
     spec_id: int
+    accelerator_spec_id: int | None = None
     environment: Annotated[str, Field(max_length=64)] = ""
     description: Annotated[str, Field(max_length=255)] = ""
 

@@ -71,6 +71,7 @@ def create(
     name: str,
     spec_id: int,
     environment: str,
+    accelerator_spec_id: int | None = None,
     description: str = "",
     bindings: list[BindingIn] | None = None,
     stop_when_idle_seconds: int | None = None,
@@ -82,7 +83,7 @@ def create(
         InvalidInput, QuotaExceeded, BalanceTooLow: Nothing is made.
     """
     name = check_name(name, 30)
-    specs.get(session, spec_id, scenario="notebook")
+    specs.choose(session, spec_id, accelerator_spec_id, scenario="notebook")
     reference = _environment(platform, environment)
     values = objects.new_owned(session, actor, "notebook")
     row = Notebook(
@@ -91,6 +92,7 @@ def create(
         server_name=f"n{values['number']}",
         description=description,
         spec_id=spec_id,
+        accelerator_spec_id=accelerator_spec_id,
         environment=environment or reference.rpartition("-")[0],
         bindings=_bindings(session, actor, bindings or []),
         stop_when_idle_seconds=stop_when_idle_seconds,
@@ -112,7 +114,7 @@ def start(platform: Platform, session: Session, actor: Actor, row: Notebook) -> 
             rule="stopped or failed",
             value=row.phase,
         )
-    spec = specs.get(session, row.spec_id, scenario="notebook")
+    spec = specs.choose(session, row.spec_id, row.accelerator_spec_id, scenario="notebook")
     facts = []
     for binding in row.bindings:
         found = version_for_workload(session, actor, binding["id"], binding["version"])
@@ -124,7 +126,7 @@ def start(platform: Platform, session: Session, actor: Actor, row: Notebook) -> 
         object_kind="notebook",
         object_number=row.number,
         object_name=row.name,
-        resources=specs.resources_of(spec),
+        resources=spec.resources,
         spec={
             "environment": _environment(platform, row.environment),
             "bindings": facts,
@@ -155,9 +157,13 @@ def stop(platform: Platform, session: Session, row: Notebook) -> None:
 def update(platform: Platform, session: Session, actor: Actor, row: Notebook, body: NotebookUpdate) -> None:
     """Change a stopped notebook; what is not given stays."""
     _only_ended(row, "edited", "编辑")
-    if body.spec_id is not None:
-        specs.get(session, body.spec_id, scenario="notebook")
-        row.spec_id = body.spec_id
+    if body.spec_id is not None or "accelerator_spec_id" in body.model_fields_set:
+        given = body.spec_id if body.spec_id is not None else row.spec_id
+        accelerator = row.accelerator_spec_id
+        if "accelerator_spec_id" in body.model_fields_set:
+            accelerator = body.accelerator_spec_id
+        specs.choose(session, given, accelerator, scenario="notebook")
+        row.spec_id, row.accelerator_spec_id = given, accelerator
     if body.environment is not None:
         reference = _environment(platform, body.environment)
         row.environment = body.environment or reference.rpartition("-")[0]

@@ -19,6 +19,7 @@ class Notebook(OwnedMixin, Base):
     server_name: Mapped[str] = mapped_column(sa.String(64))
     description: Mapped[str] = mapped_column(sa.String(255), default="")
     spec_id: Mapped[int]
+    accelerator_spec_id: Mapped[int | None]
     environment: Mapped[str] = mapped_column(sa.String(64))
     bindings: Mapped[list[Any]]
     stop_when_idle_seconds: Mapped[int | None]

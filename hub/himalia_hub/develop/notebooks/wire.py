@@ -42,8 +42,8 @@ class Renderer:
         engine = platform.get(Engine)
         ids = [row.workload_id for row in rows if row.workload_id is not None]
         self._workloads = wire.many(engine, db, language, ids) if ids else {}
-        spec_ids = {row.spec_id for row in rows}
-        found = db.execute(sa.select(ResourceSpec.__table__).where(ResourceSpec.id.in_(spec_ids)))
+        spec_ids = {row.spec_id for row in rows} | {row.accelerator_spec_id for row in rows}
+        found = db.execute(sa.select(ResourceSpec.__table__).where(ResourceSpec.id.in_(spec_ids - {None})))
         self._specs = {spec.id: spec for spec in found}
         self._costs = self._all_costs(engine, db, rows)
 
@@ -67,9 +67,13 @@ class Renderer:
         return sums
 
     def _spec(self, row: Any) -> dict[str, Any]:
-        spec = self._specs[row.spec_id]
-        resources = specs.resources_to_wire(specs.resources_of(spec))
-        return {"id": spec.id, "name": spec.name, "resources": resources}
+        choice = specs.Choice(self._specs[row.spec_id], self._specs.get(row.accelerator_spec_id))
+        return {
+            "id": choice.basic.id,
+            "name": choice.basic.name,
+            "resources": specs.resources_to_wire(choice.resources),
+            "accelerator_spec": specs.accelerator_ref(choice.accelerator),
+        }
 
     def render(self, row: Any) -> dict[str, Any]:
         """The ``Notebook`` of the API."""
