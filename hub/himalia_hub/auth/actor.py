@@ -55,6 +55,8 @@ class Actor:
     workload_id: int | None = None
     grants: Mapping[str, Reach] = field(default_factory=dict)
     held: Mapping[str, Reach] = field(default_factory=dict)
+    departments: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """Departments that roles name for a permission of reach department; see :meth:`departments_of`."""
     stepped_up: bool = False
     address: str = ""
     session: str = ""
@@ -62,3 +64,13 @@ class Actor:
     def reach(self, permission: str) -> Reach | None:
         """The widest reach of a permission for this request, or None when not granted."""
         return self.grants.get(permission)
+
+    def departments_of(self, permission: str) -> frozenset[int]:
+        """The departments (row ids) that reach *department* means for a permission.
+
+        Those that the granting roles name (TEN-6), else the user's own.
+        """
+        named = self.departments.get(permission)
+        if named is not None:
+            return named
+        return frozenset() if self.department_id is None else frozenset((self.department_id,))

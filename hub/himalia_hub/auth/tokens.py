@@ -9,23 +9,23 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from himalia_hub.auth import permissions
+from himalia_hub.auth import holding, permissions
 from himalia_hub.auth.actor import Actor, Reach, TokenKind
+from himalia_hub.auth.holding import Held
 from himalia_hub.core import clock
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import NotAuthenticated
-from himalia_hub.tenancy.tables import Department, StepUp, Tenant, Token, User, UserRole
+from himalia_hub.tenancy.tables import Department, StepUp, Tenant, Token, User
 
 if TYPE_CHECKING:
     from himalia_hub.platform.parts import Platform
 
-STEP_UP_IDLE = timedelta(minutes=10)
 PREFIXES = {TokenKind.NOTEBOOK: "hmt", TokenKind.WORKLOAD: "hmt", TokenKind.API: "hmp"}
 
 
@@ -139,17 +139,15 @@ def enabled(row: Any) -> bool:
 
 
 class RoleCache:
-    """Permissions by user and epoch; a change of roles moves the epoch, so nothing goes stale."""
+    """What users hold, by user and epoch; a change of roles moves the epoch, so nothing goes stale."""
 
     def __init__(self) -> None:
-        self._held: dict[tuple[int, int], tuple[tuple[str, ...], dict[str, Reach]]] = {}
+        self._held: dict[tuple[int, int], Held] = {}
 
-    def get(self, db: Db, user_id: int, epoch: int) -> tuple[tuple[str, ...], dict[str, Reach]]:
+    def get(self, db: Db, user_id: int, epoch: int) -> Held:
         found = self._held.get((user_id, epoch))
         if found is None:
-            rows = db.execute(sa.select(UserRole.role).where(UserRole.user_id == user_id).order_by(UserRole.role))
-            roles = tuple(rows.scalars())
-            found = (roles, permissions.held_by(roles))
+            found = holding.load(db, user_id)
             if len(self._held) > 20_000:
                 self._held.clear()
             self._held[(user_id, epoch)] = found
@@ -177,22 +175,24 @@ def authenticate(
             raise _refused()
         if name is not None and not hmac.compare_digest(name.casefold(), row.name_key):
             raise _refused()
-        roles, held = platform.roles.get(db, row.user_id, row.epoch)
+        standing = platform.roles.get(db, row.user_id, row.epoch)
         kind = TokenKind(row.kind)
         stepped_up = False
         if step_up and kind is TokenKind.NOTEBOOK:
             until = db.execute(_STEP_UP, {"digest": digest_of(step_up), "user_id": row.user_id}).scalar()
             stepped_up = until is not None and until > clock.now()
+    held = dict(standing.reaches)
     if kind is TokenKind.WORKLOAD:
         own = permissions.clip(held, TokenKind.NOTEBOOK, reach=None, scopes=None, stepped_up=False)
         held = {**own, **permissions.held_by([permissions.WORKLOAD])}
     grants = permissions.clip(held, kind, reach=Reach(row.reach), scopes=row.scopes, stepped_up=stepped_up)
-    return _actor(row, roles, held if kind is TokenKind.NOTEBOOK else grants, grants, kind, stepped_up, address)
+    shown = held if kind is TokenKind.NOTEBOOK else grants
+    return _actor(row, standing, shown, grants, kind, stepped_up, address)
 
 
 def _actor(
     row: Any,
-    roles: tuple[str, ...],
+    standing: Held,
     held: dict[str, Reach],
     grants: dict[str, Reach],
     kind: TokenKind,
@@ -211,7 +211,8 @@ def _actor(
         department_id=row.department_id,
         department_number=row.department_number,
         department_name=row.department_name,
-        roles=roles,
+        roles=standing.roles,
+        departments=standing.departments,
         token_kind=kind,
         token_id=getattr(row, "token_id", None),
         workload_id=getattr(row, "workload_id", None),
@@ -228,12 +229,10 @@ def actor_of_user(db: Db, user_id: int, kind: TokenKind = TokenKind.SYSTEM) -> A
     With kind ``NOTEBOOK`` the grants are those of the user's notebook: reach own.
     """
     row = db.execute(_BY_USER, {"user_id": user_id}).one()
-    roles = tuple(
-        db.execute(sa.select(UserRole.role).where(UserRole.user_id == user_id).order_by(UserRole.role)).scalars()
-    )
-    held = permissions.held_by(roles)
+    standing = holding.load(db, user_id)
+    held = dict(standing.reaches)
     grants = permissions.clip(held, kind, reach=None, scopes=None, stepped_up=False)
-    return _actor(row, roles, held, grants, kind, False, "")
+    return _actor(row, standing, held, grants, kind, False, "")
 
 
 def machine_actor(role: str, address: str) -> Actor:

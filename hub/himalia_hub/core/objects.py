@@ -31,10 +31,8 @@ def visible(table: type[OwnedMixin], actor: Actor, permission: str) -> sa.Column
         conditions.append(table.owner_id == actor.user_id)
     elif reach is Reach.DEPARTMENT:
         mine = table.owner_id == actor.user_id
-        if actor.department_id is None:
-            conditions.append(mine)
-        else:
-            conditions.append(sa.or_(mine, table.department_id == actor.department_id))
+        departments = actor.departments_of(permission)
+        conditions.append(sa.or_(mine, table.department_id.in_(departments)) if departments else mine)
     return sa.and_(*conditions)
 
 
@@ -131,8 +129,8 @@ def note(session: Session, kind: str, row: OwnedMixin) -> None:
     announce(session, kind, row)
 
 
-def check_version(row: OwnedMixin, if_match: int | None) -> None:
-    """GEN-7: refuse an update made against an older version than the present one."""
+def check_version(row: Any, if_match: int | None) -> None:
+    """GEN-7: refuse an update made against an older ``row.version`` than the present one."""
     if if_match is None:
         raise VersionRequired(
             "This change needs an If-Match header with the ETag you last read.",

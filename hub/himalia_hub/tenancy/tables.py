@@ -30,6 +30,8 @@ class Tenant(Base):
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+    """A deleted organisation's row stays: its code named places of data and is never given again."""
 
 
 class Department(Base):
@@ -85,9 +87,17 @@ class User(Base):
 
 
 class UserRole(Base):
+    """A role of a user: a built-in one by its name, a custom one as ``custom:<number>``.
+
+    ``department_id`` is the department that a role with reach department names (TEN-6); without
+    one such a reach means the user's own department.
+    """
+
     __tablename__ = "user_roles"
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"), primary_key=True)
     role: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    department_id: Mapped[int | None] = mapped_column(sa.ForeignKey("departments.id"))
+    __table_args__ = (sa.Index("ix_user_roles_role", "role"),)
 
 
 class Group(Base):
@@ -116,6 +126,35 @@ class GroupMember(Base):
     group_id: Mapped[int] = mapped_column(sa.ForeignKey("groups.id"), primary_key=True)
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"), primary_key=True)
     __table_args__ = (sa.Index("ix_group_members_user", "user_id"),)
+
+
+class CustomRole(Base):
+    """A set of permissions under a name; without a tenant it is the platform's, for all organisations.
+
+    ``permissions`` is ``{name: reach}`` with the number of :class:`~himalia_hub.auth.actor.Reach`.
+    """
+
+    __tablename__ = "roles"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    tenant_id: Mapped[int | None] = mapped_column(sa.ForeignKey("tenants.id"))
+    number: Mapped[int] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(sa.String(64))
+    name_key: Mapped[str] = mapped_column(sa.String(64))
+    description: Mapped[str] = mapped_column(sa.Text, default="")
+    permissions: Mapped[dict[str, Any]]
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "name_key"),
+        sa.Index(
+            "uq_roles_platform_name",
+            "name_key",
+            unique=True,
+            sqlite_where=sa.text("tenant_id IS NULL"),
+            postgresql_where=sa.text("tenant_id IS NULL"),
+        ),
+    )
 
 
 class GroupRole(Base):
@@ -181,3 +220,29 @@ class SignInAttempt(Base):
         sa.Index("ix_sign_in_attempts_account", "account", "address", "at"),
         sa.Index("ix_sign_in_attempts_address", "address", "at"),
     )
+
+
+class MemberImport(Base):
+    """A file of members being brought in, or tried (``dry_run``); ``rows`` are its lines as read (TEN-6)."""
+
+    __tablename__ = "member_imports"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(sa.ForeignKey("tenants.id"))
+    number: Mapped[int]
+    task_id: Mapped[int] = mapped_column(sa.ForeignKey("tasks.id"))
+    dry_run: Mapped[bool]
+    encoding: Mapped[str] = mapped_column(sa.String(16))
+    rows: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    __table_args__ = (sa.UniqueConstraint("tenant_id", "number"),)
+
+
+class MemberImportLine(Base):
+    """What became of one line; written with its effect, so that a restart goes on behind the last one."""
+
+    __tablename__ = "member_import_lines"
+    import_id: Mapped[int] = mapped_column(sa.ForeignKey("member_imports.id"), primary_key=True)
+    line: Mapped[int] = mapped_column(primary_key=True)
+    outcome: Mapped[str] = mapped_column(sa.String(16))
+    name: Mapped[str] = mapped_column(sa.String(512), default="")
+    problems: Mapped[list[Any]]
