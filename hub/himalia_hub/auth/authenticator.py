@@ -144,9 +144,10 @@ class HimaliaAuthenticator(Authenticator):  # type: ignore[misc]
 
     def get_handlers(self, app: Any) -> list[Any]:
         """Ours come before the hub's own, so a page of the same address is replaced."""
-        from himalia_hub.config import pages, session_pages, source_pages
+        from himalia_hub.config import account_pages, pages, session_pages, sign_in_pages, source_pages
 
-        ours = (*pages.handlers(), *source_pages.handlers(), *session_pages.handlers())
+        modules = (pages, sign_in_pages, account_pages, source_pages, session_pages)
+        ours = [entry for module in modules for entry in module.handlers()]
         return [*super().get_handlers(app), *ours]
 
 

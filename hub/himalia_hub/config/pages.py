@@ -96,6 +96,38 @@ class HimaliaPage(BaseHandler):  # type: ignore[misc]
         sentence = text("platform.restarting", self.language)
         self.answer({"status": 503, "code": "backend_unavailable", "detail": sentence, "hint": ""}, 503)
 
+    async def finish_sign_in(self, answer: dict[str, Any]) -> None:
+        """Sign in with an identity, or show the step that is owed first."""
+        if "pending" in answer:
+            await self.show_step(answer["pending"])
+            return
+        self.himalia_identity = answer
+        user = await self.login_user({})
+        self._jupyterhub_user = user
+        self.redirect(self.get_next_url(user, default="/hub/home"))
+
+    async def show_step(self, pending: dict[str, Any], *, problem: str = "", note: str = "", method: str = "") -> None:
+        """The page of one further step of a sign-in."""
+        methods = [row["method"] for row in pending["methods"]]
+        chosen = method if method in (*methods, "recovery") else (methods or ["recovery"])[0]
+        following = self.get_argument("next", "")
+        await self.show("step.html", pending=pending, problem=problem, note=note, method=chosen, following=following)
+
+    def captcha_answer(self) -> dict[str, str] | None:
+        """What was read in the picture, as the form sent it."""
+        number = self.get_body_argument("captcha_id", "")
+        return {"id": number[:64], "letters": self.get_body_argument("captcha", "")[:32]} if number else None
+
+    async def new_captcha(self, name: str, *, force: bool = False) -> dict[str, Any] | None:
+        """A new picture where the platform asks for one."""
+        body = {"name": name[:512], "address": self.request.remote_ip, "force": force}
+        try:
+            answer = await self.platform.post("sign-in/captcha", body, language=self.language)
+        except (Refused, Unreachable):
+            return None
+        found: dict[str, Any] | None = answer["captcha"]
+        return found
+
     def signed_in(self) -> Any:
         """The hub's user; refuses a call of nobody without sending it to the sign-in page."""
         if self.current_user is None:
@@ -149,6 +181,7 @@ class SignInHandler(LoginHandler, HimaliaPage):  # type: ignore[misc]
     """The hub's sign-in with our page and every source by name; errors appear above the form."""
 
     sources: list[dict[str, Any]] = []
+    captcha: dict[str, Any] | None = None
 
     async def prepare(self) -> None:
         await super().prepare()
@@ -160,7 +193,41 @@ class SignInHandler(LoginHandler, HimaliaPage):  # type: ignore[misc]
     def _render(self, login_error: str | None = None, username: str | None = None, **kwargs: Any) -> Any:
         shown = [{"name": row["name"], "title": row["title"], "form": row["form"]} for row in self.sources]
         chosen = self.get_argument("source", "local")
-        return super()._render(login_error, username, sources=shown, chosen_source=chosen, **kwargs)
+        if login_error is None and self.get_argument("over", ""):
+            login_error = text("step.over", self.language)
+        return super()._render(
+            login_error, username, sources=shown, chosen_source=chosen, captcha=self.captcha, **kwargs
+        )
+
+    async def post(self) -> None:
+        """Local accounts are asked of the platform here, since further steps may be owed; sources by the hub."""
+        if self.get_body_argument("source", "local") != "local":
+            await super().post()
+            return
+        name = self.get_body_argument("username", "").strip()
+        password = self.get_body_argument("password", "", strip=False)
+        if not name or not password:
+            await self._refused(400, text("sign_in.both_needed", self.language), name)
+            return
+        request = {
+            "name": name[:512],
+            "password": password[:1024],
+            "address": self.request.remote_ip,
+            "captcha": self.captcha_answer(),
+        }
+        try:
+            answer = await self.platform.post("sign-in/password", request, language=self.language)
+        except Refused as error:
+            await self._refused(403, error.problem.sentence, name)
+        except Unreachable:
+            await self._refused(503, text("platform.restarting", self.language), name)
+        else:
+            await self.finish_sign_in(answer)
+
+    async def _refused(self, status: int, sentence: str, name: str) -> None:
+        self.captcha = await self.new_captcha(name)
+        self.set_status(status)
+        self.finish(await self._render(login_error=sentence, username=name))
 
 
 class SignOutHandler(LogoutHandler, HimaliaPage):  # type: ignore[misc]
@@ -196,10 +263,12 @@ class LinkHandler(HimaliaPage):
     async def post(self) -> None:
         token = self.get_argument("token", "")
         request: dict[str, Any] = {"token": token, "address": self.request.remote_ip}
+        request["accept_privacy"] = bool(self.get_body_argument("accept_privacy", ""))
         problem = self._with_password(request)
+        answer: dict[str, Any] = {}
         try:
             if problem is None:
-                self.himalia_identity = await self.platform.post("sign-in/link", request, language=self.language)
+                answer = await self.platform.post("sign-in/link", request, language=self.language)
         except Refused as error:
             if error.problem.status != 422:
                 await self._not_working(error)
@@ -211,9 +280,7 @@ class LinkHandler(HimaliaPage):
         if problem is not None:
             await self._again(token, problem)
             return
-        user = await self.login_user({})
-        self._jupyterhub_user = user
-        self.redirect(self.get_next_url(user, default="/hub/home"))
+        await self.finish_sign_in(answer)
 
     def _with_password(self, request: dict[str, Any]) -> str | None:
         """Adds name and password where they were given; answers what is wrong with them."""
@@ -278,6 +345,7 @@ class StepUpHandler(HimaliaPage):
         await self.show(
             "step_up.html",
             identity=page["identity"],
+            methods=await self._methods(user),
             data={
                 "origin": user_origin(_hub_settings().hub_url, user.name),
                 "passwordSet": page["identity"]["password_set"],
@@ -299,6 +367,8 @@ class StepUpHandler(HimaliaPage):
                     "hub_user": user.name,
                     "session": session,
                     "password": password,
+                    "method": str(body.get("method") or "")[:16],
+                    "code": str(body.get("code") or "")[:64],
                     "address": self.request.remote_ip,
                 },
                 language=self.language,
@@ -307,6 +377,14 @@ class StepUpHandler(HimaliaPage):
             self.refuse(error)
             return
         self.answer(grant)
+
+    async def _methods(self, user: Any) -> list[str]:
+        """The second factors that need no message: an app's code, a recovery code."""
+        try:
+            account = await self.platform.get("account", user=user.name, language=self.language)
+        except (Refused, Unreachable):
+            return []
+        return ["totp"] if "totp" in account["second_factor"]["methods"] else []
 
     async def _set_first_password(self, user: Any, password: str) -> None:
         """The platform moves the session epoch on; this very session is the one that may stay."""

@@ -49,8 +49,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "sign_in.expired": ("This form has expired. Try again.", "此表单已过期，请重试。"),
     "sign_in.forgotten": (
-        "Forgotten? An administrator can give you a one-time link.",
-        "忘记密码？管理员可以给您一个一次性链接。",
+        "An administrator can also give you a one-time link.",
+        "管理员也可以给您一个一次性链接。",
     ),
     # One-time link
     "link.title": ("Welcome", "欢迎"),
@@ -71,6 +71,183 @@ TEXTS: dict[str, tuple[str, str]] = {
         "登录链接只能使用一次，且有时限。请向管理员索取新链接：himalia admin link。",
     ),
     "link.differ": ("The two passwords differ.", "两次输入的密码不一致。"),
+    "sign_in.name_needed": ("Enter your user name.", "请输入用户名。"),
+    "sign_in.forgot": ("Forgotten your password?", "忘记密码？"),
+    "captcha.label": ("Letters of the picture", "图片中的字符"),
+    "captcha.picture": (
+        "A picture with five letters or digits. If you cannot read it, wait five minutes: then none is asked.",
+        "含五个字符的图片。如无法辨认，请等待五分钟，届时无需输入。",
+    ),
+    "captcha.hint": ("Valid for {seconds} seconds; a new try brings a new one.", "{seconds} 秒内有效；重试会换一张。"),
+    # Further steps of a sign-in
+    "step.over": (
+        "That sign-in took too long or was finished elsewhere. Begin again.",
+        "登录已超时或已在别处完成，请重新登录。",
+    ),
+    "step.factor_title": ("Second step", "第二步验证"),
+    "step.totp": ("Enter the code that your authenticator app shows.", "请输入验证器应用显示的验证码。"),
+    "step.message": ("We send a code to {to}.", "我们会将验证码发送到 {to}。"),
+    "step.send": ("Send the code", "发送验证码"),
+    "step.sent": ("The code was sent to {to}. It is valid for 5 minutes.", "验证码已发送到 {to}，5 分钟内有效。"),
+    "step.recovery": ("Enter one of your recovery codes. It works once.", "请输入一个恢复码，每个仅可使用一次。"),
+    "step.code": ("Code", "验证码"),
+    "step.other": ("Another way", "其他方式"),
+    "step.by_totp": ("Authenticator app", "验证器应用"),
+    "step.by_email": ("Code by e-mail", "邮件验证码"),
+    "step.by_sms": ("Code by SMS", "短信验证码"),
+    "step.by_wecom": ("Code by WeCom", "企业微信验证码"),
+    "step.by_recovery": ("Recovery code", "恢复码"),
+    "step.go": ("Continue", "继续"),
+    "step.password_title": ("Set a new password", "设置新密码"),
+    "step.password_why": (
+        "Your present password is an initial one or has expired. Choose another; then you are signed in.",
+        "当前密码为初始密码或已过期。请设置新密码，随后即可登录。",
+    ),
+    "step.old_password": ("Present password", "当前密码"),
+    "step.new_password": ("New password", "新密码"),
+    "step.privacy_title": ("Privacy statement", "隐私声明"),
+    "step.privacy_why": (
+        "Before your first work here, read the privacy statement and accept it. It is asked once.",
+        "首次使用前，请阅读并接受隐私声明。仅需一次。",
+    ),
+    "step.accept": ("I have read the privacy statement and accept it.", "我已阅读并接受隐私声明。"),
+    "step.accept_go": ("Accept and continue", "接受并继续"),
+    "step.again": ("Sign in as somebody else", "以其他用户登录"),
+    "forgotten.title": ("Forgotten password", "忘记密码"),
+    "forgotten.why": (
+        "We send a link to your confirmed e-mail address. It works once, for 15 minutes. "
+        "Without a confirmed address, ask an administrator for a one-time link.",
+        "我们会将链接发送到您已确认的邮箱，15 分钟内有效，仅可使用一次。未确认邮箱时，请向管理员索取一次性链接。",
+    ),
+    "forgotten.go": ("Send the link", "发送链接"),
+    "forgotten.sent_title": ("Look into your mail", "请查看邮箱"),
+    "forgotten.sent": (
+        "If the account exists and has a confirmed e-mail address, a link is on its way. It is valid for 15 minutes.",
+        "如果该账号存在且已确认邮箱，链接已发出，15 分钟内有效。",
+    ),
+    "privacy.title": ("Privacy statement", "隐私声明"),
+    "privacy.kept_title": ("What is kept", "保存的内容"),
+    "privacy.kept": (
+        "Your name, organisation and department, how you sign in (passwords only as argon2id hashes), confirmed "
+        "contact addresses, what you make here, what it uses and costs, and an audit log of changes and sign-ins "
+        "with time and network address.",
+        "您的姓名、组织与部门、登录方式（密码仅以 argon2id 散列保存）、已确认的联系方式、您在此创建的内容、"
+        "其用量与费用，以及含时间和网络地址的更改与登录审计日志。",
+    ),
+    "privacy.use_title": ("What it is for", "用途"),
+    "privacy.use": (
+        "To let you in, to run your work within quota and budget, to bill it, and to find out what went wrong. "
+        "Nothing is sent to third parties; the platform runs on the machines of its operator.",
+        "用于登录、在配额与预算内运行您的工作、计费以及排查问题。不会发送给第三方；平台运行在其运营者的机器上。",
+    ),
+    "privacy.see_title": ("Who sees it", "谁可以看到"),
+    "privacy.see": (
+        "Your files and notebooks: you, and those you share with. Administrators see names, use and cost within "
+        "their reach, and may stop work; opening a member's notebook or files is part of no built-in role.",
+        "您的文件和笔记本仅您本人及您分享的对象可见。管理员可在其范围内查看名称、用量与费用并可停止工作；"
+        "内置角色均无权打开成员的笔记本或文件。",
+    ),
+    "privacy.rights_title": ("Your rights", "您的权利"),
+    "privacy.rights": (
+        "You may ask for a copy of your data and for its deletion. Bills and the audit log "
+        "keep names as long as law demands.",
+        "您可以要求获取数据副本或删除数据。账单和审计日志依法律要求保留姓名。",
+    ),
+    # Account page
+    "account.title": ("Account", "账户"),
+    "account.person": ("You", "本人"),
+    "account.name": ("User name", "用户名"),
+    "account.source": ("Signs in by", "登录方式"),
+    "account.local": ("This platform", "本平台"),
+    "account.organisation": ("Organisation", "组织"),
+    "account.department": ("Department", "部门"),
+    "account.none": ("none", "无"),
+    "account.this": ("This sign-in", "本次登录"),
+    "account.last": ("Last sign-in", "上次登录"),
+    "account.from": ("{at} from {address}", "{at}，来自 {address}"),
+    "account.roles": ("Roles", "角色"),
+    "account.permits": ("permits {count} things", "允许 {count} 项操作"),
+    "account.storage": ("Storage", "存储用量"),
+    "account.nothing_stored": ("Nothing stored yet.", "尚无存储。"),
+    "account.kind.dataset": ("Datasets", "数据集"),
+    "account.kind.run": ("Runs", "训练运行"),
+    "account.kind.model": ("Models", "模型"),
+    "account.kind.image": ("Images", "镜像"),
+    "account.kind.other": ("Other: {kind}", "其他：{kind}"),
+    "account.reach.own": ("own", "本人"),
+    "account.reach.department": ("department", "部门"),
+    "account.reach.organisation": ("organisation", "组织"),
+    "account.reach.platform": ("platform", "平台"),
+    "account.password": ("Password", "密码"),
+    "account.changed_at": ("Changed {at}", "上次修改：{at}"),
+    "account.no_password": (
+        "No password is set; you signed in with a one-time link.",
+        "尚未设置密码；您通过一次性链接登录。",
+    ),
+    "account.ends_at": ("Your password ends on {at}. Change it before.", "您的密码将于 {at} 到期，请在此之前修改。"),
+    "account.external": ("Your identity provider keeps your password.", "密码由您的身份提供方管理。"),
+    "account.change": ("Change password", "修改密码"),
+    "account.changed": ("The password is changed; your other sessions have ended.", "密码已修改，其他会话已结束。"),
+    "account.factor": ("Second factor", "第二因素"),
+    "account.factor_why": (
+        "A code beside the password: who learns your password is still not you.",
+        "在密码之外再需一个验证码：仅知道密码的人无法登录。",
+    ),
+    "account.factor_off": ("not set up", "未设置"),
+    "account.factor_on": ("in force", "已启用"),
+    "account.set_up": ("Set up", "设置"),
+    "account.remove": ("Remove", "移除"),
+    "account.scan": (
+        "Scan this picture with your authenticator app, or type the secret. Then enter the code it shows.",
+        "请用验证器应用扫描图片或输入密钥，然后输入其显示的验证码。",
+    ),
+    "account.secret": ("Secret", "密钥"),
+    "account.qr": ("QR code of the secret", "密钥二维码"),
+    "account.verify": ("Verify", "验证"),
+    "account.codes": ("Recovery codes", "恢复码"),
+    "account.codes_left": ("{count} of 10 left", "剩余 {count} / 10"),
+    "account.codes_new": ("New codes", "生成新恢复码"),
+    "account.codes_keep": (
+        "Keep these somewhere safe. Each works once; they are not shown again.",
+        "请妥善保存。每个仅可使用一次，且不会再次显示。",
+    ),
+    "account.codes_done": ("I have kept them", "我已保存"),
+    "account.email": ("E-mail", "邮箱"),
+    "account.email_why": ("For a forgotten password and for codes.", "用于找回密码和接收验证码。"),
+    "account.email_none": ("No sender for e-mail is set up on this installation.", "本安装未设置邮件发送。"),
+    "account.email_set": ("Confirm an address", "确认邮箱"),
+    "account.email_code": ("Enter the code we sent to {to}.", "请输入发送到 {to} 的验证码。"),
+    "account.confirmed": ("confirmed", "已确认"),
+    "account.proof": ("Your password, to be sure that it is you", "请输入密码以确认是您本人"),
+    "account.cancel": ("Cancel", "取消"),
+    "account.go": ("Continue", "继续"),
+    "account.tokens": ("API tokens", "API 令牌"),
+    "account.tokens_why": (
+        "For programs outside of notebooks. A token can do what you choose, never more than you.",
+        "供笔记本之外的程序使用。令牌的权限由您选择，不会超过您本人。",
+    ),
+    "account.tokens_none": ("No token yet.", "尚无令牌。"),
+    "account.token_new": ("New token", "新建令牌"),
+    "account.token_name": ("Name", "名称"),
+    "account.token_reach": ("Reach", "范围"),
+    "account.token_ends": ("Ends", "到期"),
+    "account.token_never": ("never", "永不"),
+    "account.token_days": ("in {days} days", "{days} 天后"),
+    "account.token_scope": ("May do", "权限"),
+    "account.token_all": ("everything you may", "您的全部权限"),
+    "account.token_some": ("{count} permissions", "{count} 项权限"),
+    "account.token_once": ("Copy it now: it is shown this once.", "请立即复制：仅显示一次。"),
+    "account.token_revoke": ("Revoke", "撤销"),
+    "account.token_revoke_sure": (
+        "Revoke {name}? Programs that use it stop working.",
+        "撤销 {name}？使用它的程序将无法继续工作。",
+    ),
+    "account.language": ("Language", "语言"),
+    "account.about": ("About", "关于"),
+    "account.version": ("Version", "版本"),
+    "account.licence": ("Licence", "许可证"),
+    "account.privacy": ("Privacy statement", "隐私声明"),
+    "account.accepted": ("accepted {at}", "接受于 {at}"),
     # Step-up
     "step_up.title": ("Confirm that it is you", "确认是您本人"),
     "step_up.why": (
@@ -81,6 +258,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "You have no password yet. Set one; it also confirms that it is you.",
         "您还没有密码。请先设置，同时完成验证。",
     ),
+    "step_up.code": ("or the code of your authenticator app", "或输入验证器应用的验证码"),
     "step_up.go": ("Confirm", "确认"),
     "step_up.set": ("Set password and confirm", "设置密码并确认"),
     "step_up.done": ("Confirmed. You can close this window.", "已确认，可以关闭此窗口。"),
@@ -217,4 +395,10 @@ def script_texts(language: str) -> dict[str, str]:
         "error.lost",
         "link.differ",
     )
+    return {key: text(key, language) for key in TEXTS if key.startswith(wanted)}
+
+
+def account_texts(language: str) -> dict[str, str]:
+    """What ``account.js`` shows."""
+    wanted = ("account.", "step.by_", "step.code", "link.differ", "error.lost")
     return {key: text(key, language) for key in TEXTS if key.startswith(wanted)}

@@ -113,14 +113,28 @@ def _answer(given: CaptchaAnswer | None) -> captcha.Answer | None:
 
 
 async def guess(
-    ctx: Context, account: str, address: str, given: CaptchaAnswer | None = None, *, ask_captcha: bool = True
+    ctx: Context,
+    account: str,
+    address: str,
+    given: CaptchaAnswer | None = None,
+    *,
+    ask_captcha: bool = True,
+    always_captcha: bool = False,
 ) -> int:
     """Take one guess of an account; see :func:`lockout.begin`. A used captcha stays used."""
 
     def begin(session: Session) -> int | captcha.CaptchaNeeded:
         policy = policies.load(session)
         try:
-            return lockout.begin(session, policy, account, address, answer=_answer(given), ask_captcha=ask_captcha)
+            return lockout.begin(
+                session,
+                policy,
+                account,
+                address,
+                answer=_answer(given),
+                ask_captcha=ask_captcha,
+                always_captcha=always_captcha,
+            )
         except captcha.CaptchaNeeded as needed:
             return needed
 
@@ -360,6 +374,15 @@ def wrong_present_password() -> InvalidInput:
     )
 
 
+@routes.post("/sign-in/look", permission=HUB, summary="Which step a sign-in owes", body=LinkLook, audit=False)
+def look_at_step(ctx: Context, body: LinkLook) -> dict[str, Any]:
+    row, user = sign_in.find(ctx.session, ctx.platform.sealer, body.token)
+    policy = policies.load(ctx.session)
+    proof = sign_in.Proof(row.via, row.factor_passed, row.must_set_password)
+    steps = sign_in.owed(ctx.session, policy, user, proof)
+    return sign_in.pending(ctx.session, policy, user, proof, steps or [""], body.token, ctx.language)
+
+
 @routes.post("/sign-in/send-code", permission=HUB, summary="Send the code of a step", body=SendCode, audit=False)
 async def send_step_code(ctx: Context, body: SendCode) -> dict[str, Any]:
     _, user = await ctx.write(lambda session: sign_in.find(session, ctx.platform.sealer, body.token))
@@ -397,7 +420,7 @@ async def send_code(
 async def forgotten(ctx: Context, body: Forgotten) -> dict[str, Any]:
     """One and the same answer whoever is named; the message leaves behind the answer's back."""
     name = body.name.strip()
-    attempt = await guess(ctx, f"forgotten:{name.casefold()}", body.address, body.captcha)
+    attempt = await guess(ctx, f"forgotten:{name.casefold()}", body.address, body.captcha, always_captcha=True)
 
     def make(session: Session) -> tuple[str, str, str] | None:
         # Every request counts as a failure, so that nobody is flooded with messages.

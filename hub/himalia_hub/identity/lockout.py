@@ -53,6 +53,7 @@ def begin(
     *,
     answer: captcha.Answer | None = None,
     ask_captcha: bool = True,
+    always_captcha: bool = False,
 ) -> int:
     """Take one of the guesses; answers the attempt's number for :func:`finish`.
 
@@ -65,7 +66,8 @@ def begin(
     _serialise(session, f"{account}\0{place}")
     check(session, account, place)
     moment = clock.now()
-    if ask_captcha and policy.captcha_after_failure and needs_captcha(session, policy, account, address):
+    asked = always_captcha or (ask_captcha and needs_captcha(session, policy, account, address))
+    if asked and policy.captcha_after_failure:
         captcha.use(session, answer)
     window = moment - timedelta(seconds=policy.lock_window_seconds)
     taken = session.execute(

@@ -53,7 +53,7 @@ class Browser:
         form = dict(re.findall(r'<input[^>]*type="hidden"[^>]*name="([^"]+)"[^>]*value="([^"]*)"', page.text))
         form.setdefault("token", link.partition("token=")[2])
         form["_xsrf"] = self.http.cookies.get("_xsrf", domain=self._host()) or form.get("_xsrf", "")
-        done = self.http.post(str(page.url).partition("?")[0], data={**form, "later": "1"})
+        done = self.http.post(str(page.url).partition("?")[0], data={**form, "later": "1", "accept_privacy": "1"})
         expect(done, 200, "signing in")
         if "/hub/home" not in str(done.url):
             raise Unexpected(f"signing in ended at {done.url.path}, not on the start page")

@@ -12,6 +12,7 @@
     event.preventDefault();
     const password = document.getElementById('password');
     const repeat = document.getElementById('repeat');
+    const code = document.getElementById('code');
     if (repeat && repeat.value !== password.value) {
       return say(data.texts['link.differ']);
     }
@@ -22,7 +23,11 @@
       const answer = await fetch('/hub/himalia/step-up', {
         method: 'POST',
         headers: { 'Content-Type': 'application/json', 'X-XSRFToken': form.dataset.xsrf },
-        body: JSON.stringify({ password: password.value, new: !data.passwordSet })
+        body: JSON.stringify({
+          password: password.value,
+          new: !data.passwordSet,
+          ...(code && code.value && !password.value ? { method: 'totp', code: code.value } : {})
+        })
       });
       const body = await answer.json();
       if (!answer.ok) {
