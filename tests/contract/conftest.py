@@ -1,4 +1,9 @@
-"""One harness per backend; a test that needs special options asks for ``make_harness``."""
+"""One suite, one harness per backend.
+
+The cluster's part runs against whatever ``KUBECONFIG`` names and is skipped without it. What only one
+machine can promise is marked :func:`only_local` with its reason; a test that needs special options
+asks for ``make_harness``, which is local.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +13,21 @@ from typing import Any
 import pytest
 
 from tests.contract.harness import LocalHarness
+from tests.contract.kubernetes_harness import KubernetesHarness, why_not
+
+BACKENDS = ["local", pytest.param("kubernetes", marks=pytest.mark.cluster)]
 
 
-@pytest.fixture(scope="module", params=["local"])
+@pytest.fixture(scope="module", params=BACKENDS)
 def harness(request: pytest.FixtureRequest) -> Iterator[LocalHarness]:
-    made = LocalHarness(accelerators={"nvidia.com/gpu": 2})
+    made: LocalHarness
+    if request.param == "kubernetes":
+        missing = why_not()
+        if missing:
+            pytest.skip(missing)
+        made = KubernetesHarness()
+    else:
+        made = LocalHarness(accelerators={"nvidia.com/gpu": 2})
     yield made
     made.close()
 

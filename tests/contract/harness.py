@@ -18,8 +18,11 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+
+import pytest
 
 from himalia_hub.backends.local import journal
 from himalia_hub.backends.local.backend import LocalBackend
@@ -88,6 +91,10 @@ class LocalHarness:
     """The local backend on a root of its own, its event loop in a thread."""
 
     name = "local"
+    grain = timedelta(0)
+    """How coarse the backend's clock is."""
+    patience = 1.0
+    """What waiting times are multiplied by."""
 
     def __init__(self, **options: Any) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="himalia-contract-"))
@@ -148,6 +155,9 @@ class LocalHarness:
     def python(self, script: str, *arguments: str, **changes: Any) -> WorkloadPlan:
         return self.plan("python", "-I", "-c", script, *arguments, **changes)
 
+    def needs_homes(self) -> None:
+        """Skips a test where homes cannot be had."""
+
     # --- what is there --------------------------------------------------------------------------
 
     def apply(self, plan: WorkloadPlan) -> WorkloadPlan:
@@ -171,7 +181,7 @@ class LocalHarness:
     def wait(
         self, plan: WorkloadPlan, condition: Callable[[ObservedReplica], bool], seconds: float = 20, index: int = 0
     ) -> ObservedReplica:
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * self.patience
         while True:
             seen = self.replica(plan, index)
             if seen is not None and condition(seen):
@@ -235,6 +245,11 @@ async def _listed(backend: LocalBackend) -> Sequence[Any]:
 
 async def _nodes(backend: LocalBackend) -> Sequence[NodeCapacity]:
     return await backend.nodes()
+
+
+def only_local(reason: str) -> pytest.MarkDecorator:
+    """For what one machine alone can promise, or does in a way of its own; ``reason`` says which."""
+    return pytest.mark.parametrize("harness", ["local"], indirect=True)
 
 
 def until(condition: Callable[[], bool], message: str, seconds: float = 20) -> None:

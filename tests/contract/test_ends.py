@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from himalia_hub.backends.protocol import ExitReason, HttpProbe, Port, ReplicaState, Resources
-from tests.contract.harness import MIB, LocalHarness
+from tests.contract.harness import MIB, LocalHarness, only_local
 
 EAT = "import time\nheld = []\nwhile True:\n    held.append(bytearray(b'x') * (8 << 20))\n    time.sleep(0.005)\n"
 
@@ -17,7 +17,7 @@ def test_completed(harness: LocalHarness) -> None:
     plan = harness.apply(harness.shell("echo done"))
     seen = harness.wait_end(plan)
     assert (seen.state, seen.exit_reason, seen.exit_code) == (ReplicaState.EXITED, ExitReason.COMPLETED, 0)
-    assert seen.started_at is not None and seen.ended_at is not None and seen.started_at < seen.ended_at
+    assert seen.started_at is not None and seen.ended_at is not None and seen.started_at <= seen.ended_at
     assert harness.output(plan) == "done\n"
 
 
@@ -45,7 +45,8 @@ def test_out_of_memory(harness: LocalHarness) -> None:
     seen = harness.wait_end(plan)
     assert seen.exit_reason is ExitReason.OUT_OF_MEMORY
     assert "100.0 MiB" in seen.message
-    assert seen.usage is not None and seen.usage.memory_peak_bytes > 60 * MIB
+    if harness.name == "local":  # a cluster tells use only where a metrics server runs
+        assert seen.usage is not None and seen.usage.memory_peak_bytes > 60 * MIB
 
 
 def test_out_of_memory_of_a_child_that_fails_its_parent(harness: LocalHarness) -> None:
@@ -57,6 +58,7 @@ def test_out_of_memory_of_a_child_that_fails_its_parent(harness: LocalHarness) -
     assert (seen.exit_reason, seen.exit_code) == (ExitReason.OUT_OF_MEMORY, 1)
 
 
+@only_local("a kubelet does not count a container's killed children")
 def test_a_killed_child_alone_is_counted_and_ends_nothing(harness: LocalHarness) -> None:
     """A notebook whose kernel ran out of memory goes on, and one can say why the kernel died (BEY-6)."""
     script = "import subprocess, sys, time\nsubprocess.run([sys.executable, '-c', sys.argv[1]])\ntime.sleep(60)"
@@ -67,6 +69,7 @@ def test_a_killed_child_alone_is_counted_and_ends_nothing(harness: LocalHarness)
     assert harness.wait_end(plan).exit_reason is ExitReason.STOPPED
 
 
+@only_local("a file above the limit is refused at once here; a kubelet looks now and then")
 def test_out_of_disk_while_writing_one_file(harness: LocalHarness) -> None:
     script = (
         "import time\nf = open('/home/jovyan/big', 'wb')\n"
@@ -86,7 +89,8 @@ def test_out_of_disk_by_many_files(harness: LocalHarness) -> None:
     plan = harness.apply(harness.python(script, resources=Resources(1000, 256 * MIB, disk_bytes=30 * MIB)))
     seen = harness.wait_end(plan)
     assert seen.exit_reason is ExitReason.OUT_OF_DISK
-    assert seen.usage is not None and seen.usage.disk_bytes > 30 * MIB
+    if harness.name == "local":
+        assert seen.usage is not None and seen.usage.disk_bytes > 30 * MIB
 
 
 def test_deadline(harness: LocalHarness) -> None:
@@ -150,10 +154,11 @@ def test_start_failed_for_its_command(harness: LocalHarness, command: tuple[str,
 
 
 def test_start_failed_for_its_image(harness: LocalHarness) -> None:
-    plan = harness.apply(replace(harness.shell("true"), image="/nowhere/environment"))
+    image = "/nowhere/environment" if harness.name == "local" else "Not/An:Image:Name"
+    plan = harness.apply(replace(harness.shell("true"), image=image))
     seen = harness.wait_end(plan)
     assert seen.exit_reason is ExitReason.START_FAILED
-    assert "/nowhere/environment" in seen.message
+    assert image in seen.message
     assert [step.state for step in seen.steps if step.name == "image"] == ["failed"]
     assert seen.started_at is None, "it never occupied resources"
 
@@ -164,4 +169,5 @@ def test_start_failed_when_it_never_gets_ready(harness: LocalHarness) -> None:
     )
     seen = harness.wait_end(plan)
     assert seen.exit_reason is ExitReason.START_FAILED
-    assert "/api" in seen.message and "0.6 s" in seen.message
+    assert "/api" in seen.message
+    assert ("0.6 s" if harness.name == "local" else "1 s") in seen.message, "a kubelet counts whole seconds"

@@ -9,9 +9,10 @@ from collections.abc import Callable
 import pytest
 
 from himalia_hub.backends.protocol import BackendError
-from tests.contract.harness import LocalHarness
+from tests.contract.harness import LocalHarness, only_local
 
 
+@only_local("a container runtime reads the two streams apart")
 def test_both_streams_in_order(harness: LocalHarness) -> None:
     assert harness.result(harness.shell("echo out; echo err >&2; echo 结束")) == "out\nerr\n结束\n"
 

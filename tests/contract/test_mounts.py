@@ -18,10 +18,11 @@ from himalia_hub.backends.protocol import (
     ReplicaState,
     ScratchMount,
 )
-from tests.contract.harness import LocalHarness, until
+from tests.contract.harness import LocalHarness, only_local, until
 
 
 def test_home_outlives_attempts(harness: LocalHarness) -> None:
+    harness.needs_homes()
     mounts = (HomeMount("ada/n1", "/home/jovyan"),)
     harness.result(harness.shell("umask 077; echo kept > note; mkdir -p a/b", mounts=mounts))
     plan = harness.shell("pwd; cat note; cd; pwd; ls -d a/b", mounts=mounts)
@@ -33,6 +34,7 @@ def test_home_outlives_attempts(harness: LocalHarness) -> None:
 
 
 def test_home_of_one_is_not_seen_by_another(harness: LocalHarness) -> None:
+    harness.needs_homes()
     harness.result(harness.shell("echo secret > mine", mounts=(HomeMount("ada/x", "/home/jovyan"),)))
     other = harness.shell("ls -A /home/jovyan; ls /home", owner="bob", mounts=(HomeMount("bob/x", "/home/jovyan"),))
     assert harness.result(other) == "jovyan\n"
@@ -42,6 +44,7 @@ def test_without_a_home_there_is_an_empty_one(harness: LocalHarness) -> None:
     assert harness.result(harness.shell("pwd; ls -A; touch x && echo writable")) == "/home/jovyan\nwritable\n"
 
 
+@only_local("folders of datasets are not brought to pods yet")
 def test_folder_is_there_and_read_only(harness: LocalHarness) -> None:
     files = {"a.txt": b"alpha", "sub/b.txt": b"beta", "sub/empty": b"", "sub/same.txt": b"alpha"}
     manifest = harness.folders.add(files)
@@ -55,6 +58,7 @@ def test_folder_is_there_and_read_only(harness: LocalHarness) -> None:
     assert text == "alphabetaalpha 444 5\n 444 0\n" + "refused\n" * 4
 
 
+@only_local("folders of datasets are not brought to pods yet")
 def test_folder_is_fetched_once_and_bound_by_many(harness: LocalHarness) -> None:
     manifest = harness.folders.add({"x": b"once only"})
     mounts = (FolderMount(manifest, "/himalia/input/input0"),)
@@ -64,6 +68,7 @@ def test_folder_is_fetched_once_and_bound_by_many(harness: LocalHarness) -> None
     assert harness.folders.reads == before + 1
 
 
+@only_local("folders of datasets are not brought to pods yet")
 def test_progress_of_fetching_is_shown_and_can_be_stopped(harness: LocalHarness) -> None:
     manifest = harness.folders.add({"x": b"slow" * 1000})
     plan = harness.shell("true", mounts=(FolderMount(manifest, "/himalia/input/input0"),))
@@ -83,6 +88,7 @@ def test_progress_of_fetching_is_shown_and_can_be_stopped(harness: LocalHarness)
     assert harness.wait_end(plan).exit_reason is ExitReason.STOPPED, "an ended attempt stays ended"
 
 
+@only_local("folders of datasets are not brought to pods yet")
 def test_a_store_that_is_away_for_a_moment_is_waited_for(harness: LocalHarness) -> None:
     """REL-8: S3 down, then up again: nothing fails."""
     manifest = harness.folders.add({"x": b"patience"})
@@ -99,6 +105,7 @@ def _mounts_detail(harness: LocalHarness, plan: object) -> str:
     return seen.steps[-1].detail if seen is not None else ""
 
 
+@only_local("folders of datasets are not brought to pods yet")
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -149,6 +156,7 @@ def test_scratch_is_empty_writable_and_the_attempts_own(harness: LocalHarness) -
 
 
 def test_small_files_are_part_of_the_plan(harness: LocalHarness) -> None:
+    harness.needs_homes()
     mounts: tuple[Mount, ...] = (
         FileMount("/himalia/home/run.sh", "#!/bin/sh\necho 运行 $1\n", 0o555),
         FileMount("/himalia/parameters.json", "{}"),
@@ -185,6 +193,7 @@ def test_two_mounts_at_one_path_are_refused(harness: LocalHarness) -> None:
 
 
 def test_space_of_a_tenant_is_made_and_removed(harness: LocalHarness) -> None:
+    harness.needs_homes()
     harness.run(harness.backend.ensure_space("globex"))
     harness.run(harness.backend.ensure_space("globex"))
     harness.result(replace(harness.shell("echo x > f"), tenant="globex", mounts=(HomeMount("h", "/home/jovyan"),)))

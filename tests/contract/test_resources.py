@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from himalia_hub.backends.protocol import BackendError, Resources
-from tests.contract.harness import MIB, LocalHarness
+from tests.contract.harness import MIB, LocalHarness, only_local
 
 BURN = """
 import os, sys, time
@@ -18,6 +18,7 @@ while time.monotonic() < until: pass
 """
 
 
+@only_local("use is told where a metrics server runs")
 def test_cpu_quota_holds_and_is_measured(harness: LocalHarness) -> None:
     plan = harness.apply(harness.python(BURN, "1.5", resources=Resources(500, 128 * MIB)))
     seen = harness.wait_end(plan)
@@ -27,6 +28,7 @@ def test_cpu_quota_holds_and_is_measured(harness: LocalHarness) -> None:
     assert seen.usage.cpu_seconds < 0.5 * wall + 0.25, "two processes wanted two cores and got half a one"
 
 
+@only_local("use is told where a metrics server runs")
 def test_memory_in_use_is_reported(harness: LocalHarness) -> None:
     plan = harness.apply(harness.python("x = bytearray(b'1') * (90 << 20)\nimport time\ntime.sleep(60)"))
     seen = harness.wait(plan, lambda item: item.usage is not None and item.usage.memory_bytes > 90 * MIB)
@@ -35,6 +37,7 @@ def test_memory_in_use_is_reported(harness: LocalHarness) -> None:
     harness.wait_end(plan)
 
 
+@only_local("use is told where a metrics server runs")
 def test_disk_in_use_is_reported(harness: LocalHarness) -> None:
     plan = harness.apply(harness.shell("head -c 5000000 /dev/zero > big; sync; sleep 60"))
     harness.wait(plan, lambda item: item.usage is not None and item.usage.disk_bytes >= 5_000_000, seconds=45)
@@ -53,6 +56,7 @@ def test_processes_are_limited(make_harness: Callable[..., LocalHarness]) -> Non
     assert 20 <= int(text.split()[-1]) <= 40
 
 
+@only_local("device plugins number the cards of a cluster")
 def test_accelerators_are_given_by_index(harness: LocalHarness) -> None:
     want = Resources(500, 64 * MIB, accelerators={"nvidia.com/gpu": 1})
     show = "echo $CUDA_VISIBLE_DEVICES/$NVIDIA_VISIBLE_DEVICES; sleep 60"
@@ -73,11 +77,13 @@ def test_accelerators_are_given_by_index(harness: LocalHarness) -> None:
         harness.wait_end(plan)
 
 
+@only_local("device plugins number the cards of a cluster")
 def test_without_accelerators_none_is_visible(harness: LocalHarness) -> None:
     text = harness.result(harness.shell("echo [$CUDA_VISIBLE_DEVICES] $NVIDIA_VISIBLE_DEVICES; ls /dev"))
     assert text.startswith("[] void\n") and "nvidia" not in text
 
 
+@only_local("a cluster may grow: such work waits and says what is missing")
 def test_more_accelerators_than_the_node_has_never_fit(harness: LocalHarness) -> None:
     plan = harness.shell("true", resources=Resources(500, 64 * MIB, accelerators={"nvidia.com/gpu": 3}))
     with pytest.raises(BackendError) as caught:
@@ -85,6 +91,7 @@ def test_more_accelerators_than_the_node_has_never_fit(harness: LocalHarness) ->
     assert not caught.value.retryable
 
 
+@only_local("the API has another address in a pod")
 def test_environment_plan_and_secrets(harness: LocalHarness) -> None:
     plan = harness.shell("echo $A $HOME $HIMALIA_API_URL $SECRET")
     plan = replace(plan, environment={"A": "1", "SECRET": "no"}, secrets={"SECRET": "yes"})

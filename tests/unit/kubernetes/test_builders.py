@@ -130,6 +130,14 @@ def test_secrets_are_in_no_pod() -> None:
     assert "TOKEN" not in {item["name"] for item in container["env"]}, "a plain variable would win over the secret"
 
 
+def test_dollars_reach_the_program_as_they_are() -> None:
+    """Kubernetes would make ``$`` of ``$$`` and a variable of ``$(A)``."""
+    made = plan(command=("sh", "-c", "kill $$; echo $(date)"), environment={"A": "$(B)"})
+    container = pods.pod_spec(made, OPTIONS)["containers"][0]
+    assert container["command"][2] == "kill $$$$; echo $$(date)"
+    assert {"name": "A", "value": "$$(B)"} in container["env"]
+
+
 def test_limits_are_the_plan_and_requests_follow() -> None:
     made = pods.resources(Resources(1500, 2 * GIB, 10 * GIB, {"nvidia.com/mig-1g.5gb": 1}), 0.5)
     limits = {"cpu": "1500m", "memory": "2Gi", "ephemeral-storage": "10Gi", "nvidia.com/mig-1g.5gb": "1"}

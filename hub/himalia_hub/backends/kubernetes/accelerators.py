@@ -169,7 +169,7 @@ def fragment(
                     retryable=False,
                 )
             paths.append(path)
-    statics = [name for name, _ in wanted if (card := classes.get(name)) is not None and card.form == "vnpu"]
+    statics = [name for name, _ in wanted if name in classes and classes[name].form == "vnpu"]
     if len(statics) > 1:
         raise BackendError(f"one pod may have one static vNPU; {' and '.join(statics)} were asked for", retryable=False)
     return Fragment(labels, tuple(tolerations), runtime, environment, tuple(paths))

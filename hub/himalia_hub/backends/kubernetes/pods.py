@@ -73,6 +73,8 @@ def pod_spec(plan: WorkloadPlan, options: KubernetesOptions, *, prefer: Preferen
         "serviceAccountName": ACCOUNT,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        # The pause container is process 1: it reaps orphans, and a program without a handler ends at SIGTERM.
+        "shareProcessNamespace": True,
         "restartPolicy": "Always" if lasting else "Never",
         "terminationGracePeriodSeconds": max(plan.grace_seconds, 0),
         "securityContext": pod_security(options),
@@ -107,7 +109,7 @@ def _container(plan: WorkloadPlan, options: KubernetesOptions, card: Fragment, m
         "name": CONTAINER,
         "image": plan.image,
         "imagePullPolicy": options.image_pull_policy,
-        "command": list(plan.command),
+        "command": [literal(part) for part in plan.command],
         "workingDir": plan.working_directory,
         "env": [*environment(plan, card), *_place_in_gang(plan, options)],
         "resources": resources(plan.resources, options.qos_cpu_share),
@@ -125,6 +127,11 @@ def _container(plan: WorkloadPlan, options: KubernetesOptions, card: Fragment, m
     return container
 
 
+def literal(text: str) -> str:
+    """Text that Kubernetes hands on as it is: it would read ``$(NAME)`` as a variable and ``$$`` as ``$``."""
+    return text.replace("$", "$$")
+
+
 def port_name(port: Port) -> str:
     """At most 15 letters, as a container port wants it."""
     return port.name[:15].strip("-").lower()
@@ -134,7 +141,7 @@ def environment(plan: WorkloadPlan, card: Fragment) -> list[Manifest]:
     """Variables in a fixed order; a secret of the same name wins, as it does on one machine."""
     values = {"HOME": HOME, **card.environment, **plan.environment}
     found: list[Manifest] = [
-        {"name": name, "value": value} for name, value in sorted(values.items()) if name not in plan.secrets
+        {"name": name, "value": literal(value)} for name, value in sorted(values.items()) if name not in plan.secrets
     ]
     if not plan.resources.accelerators and "NVIDIA_VISIBLE_DEVICES" not in values:
         # Images built on CUDA ask the runtime for every card unless told otherwise.
