@@ -86,13 +86,14 @@ def _read(name: str, sentence: str, **more: Reach) -> Permission:
         reader=OWN,
         operator=OWN,
         api=OWN,
+        duty=None,
         **more,
     )
 
 
 def _work(name: str, sentence: str, **more: Reach) -> Permission:
     """Make and change own work only."""
-    return _row(name, sentence, member=OWN, department=OWN, tenant=OWN, operator=OWN, api=OWN, **more)
+    return _row(name, sentence, member=OWN, department=OWN, tenant=OWN, operator=OWN, api=OWN, duty=None, **more)
 
 
 def _stop(name: str, sentence: str) -> Permission:
@@ -244,6 +245,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     _platform("tenancy.policy.manage", "See and change the security policy", Duty.SECURITY),
     _platform("tenancy.source.manage", "Set up sign-in sources and what their claims map to", Duty.SECURITY),
     _platform("tenancy.sender.manage", "Set up and test senders of messages", Duty.SYSTEM),
+    _administer("console.checklist.read", "See what an installation or organisation still lacks"),
     _row(
         "audit.entry.read",
         "Read the audit log",

@@ -48,6 +48,12 @@ def register(subparsers: Any) -> None:
         action="store_true",
         help="run people's code without isolation; for one local person on a machine that offers none",
     )
+    parser.add_argument(
+        "--separate-duties",
+        action="store_true",
+        help="system administrator, security administrator and auditor in place of one administrator; "
+        "chosen at the first start, for good",
+    )
     parser.set_defaults(run=run)
 
 
@@ -62,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         demo=arguments.demo,
         keep_workloads=arguments.keep_workloads,
         unsafe_no_sandbox=arguments.unsafe_no_sandbox,
+        separate_duties=arguments.separate_duties,
     )
     return up(options)
 

@@ -95,6 +95,8 @@ class PlatformConfig(_Section):
     encryption_key_file: Path | None = None
     currency: Currency = Currency()
     demo: bool = False
+    separate_duties: bool = False
+    """Counts at the first start; the database keeps the choice (TEN-11)."""
 
     @classmethod
     def load(cls, path: Path) -> PlatformConfig:

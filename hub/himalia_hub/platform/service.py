@@ -16,6 +16,7 @@ from himalia_hub.migrations import migrate
 from himalia_hub.platform import assembly
 from himalia_hub.platform.config import PlatformConfig
 from himalia_hub.platform.parts import Platform
+from himalia_hub.tenancy.roles import service as roles
 
 log = logging.getLogger("himalia.platform")
 MAX_BUFFER = 16 * 1024 * 1024
@@ -35,6 +36,9 @@ class Service:
         """Migrate, wire, listen, and start the controllers."""
         platform = self.platform
         await asyncio.to_thread(migrate.upgrade, platform.db)
+        separate = self.platform.config.separate_duties
+        if await platform.db.write(lambda session: roles.choose_mode(session, separate=separate)) != separate:
+            log.warning("whether duties are separated was chosen at the first start and stays as it was")
         platform.load_machine_credentials()
         assembly.setup(platform)
         application = make_application(platform, assembly.route_tables())

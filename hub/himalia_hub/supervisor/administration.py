@@ -74,6 +74,11 @@ class Administration:
         answer = self.call("POST", "admin/links", {"user": user} if user else {})
         return self.link_address(answer["token"])
 
+    def first_links(self) -> list[tuple[str, str]]:
+        """The administrators who have not signed in yet, or the one of an installation: (title, address)."""
+        answer = self.call("POST", "admin/first-links", {})
+        return [(row["title"], self.link_address(row["token"])) for row in answer["links"]]
+
     def link_address(self, token: str) -> str:
         return f"{self.settings['public']['hub_url']}/hub/himalia/link?token={token}"
 

@@ -24,6 +24,7 @@ class Options:
         demo: Add the demo organisation.
         keep_workloads: Leave workloads running on an orderly stop.
         unsafe_no_sandbox: Run without isolation, for one local person.
+        separate_duties: System, security and audit are three people's; counts at the first start.
     """
 
     state_directory: Path
@@ -34,6 +35,7 @@ class Options:
     demo: bool = False
     keep_workloads: bool = False
     unsafe_no_sandbox: bool = False
+    separate_duties: bool = False
 
     @property
     def probe_host(self) -> str:

@@ -111,6 +111,7 @@ def platform_settings(layout: Layout) -> dict[str, Any]:
         "keycheck": {"url": layout.inner("keycheck"), "file": str(state.path("keycheck", "keys.json"))},
         "encryption_key_file": str(state.secret_path("encryption")),
         "demo": layout.options.demo,
+        "separate_duties": layout.options.separate_duties,
     }
 
 

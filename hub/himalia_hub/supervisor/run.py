@@ -129,8 +129,8 @@ class Supervisor:
         self.console.fact("programs", f"{layout.api_url}{HEALTH_PATH.removesuffix('/health')}")
         if not layout.options.loopback_only and layout.options.domain.endswith(".localhost"):
             self.console.fact("note", "other machines need a domain of yours: --domain and --api-host")
-        link = await asyncio.to_thread(administration.link)
-        self.console.link("Sign in as the administrator with this link; it works once:", link)
+        for title, link in await asyncio.to_thread(administration.first_links):
+            self.console.link(f"Sign in as the {title} with this link; it works once:", link)
         if layout.options.demo:
             await self._announce_demo(administration)
         self.console.fact("stop", "Ctrl-C ends all that was started; the next start continues")

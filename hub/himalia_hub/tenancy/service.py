@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from himalia_hub.auth import permissions, tokens
+from himalia_hub.auth import holding, permissions, tokens
 from himalia_hub.core import clock
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import Conflict, HimaliaError, InvalidInput, NotFound
@@ -22,6 +22,7 @@ from himalia_hub.core.objects import next_number
 from himalia_hub.core.tables import Setting
 from himalia_hub.tenancy import policy as policies
 from himalia_hub.tenancy import rules
+from himalia_hub.tenancy.roles import service as roles_service
 from himalia_hub.tenancy.tables import (
     Department,
     SignInLink,
@@ -120,13 +121,30 @@ def create_user(
     session.add(user)
     session.flush()
     for role in roles:
-        session.add(UserRole(user_id=user.id, role=role))
+        session.add(UserRole(user_id=user.id, role=role, department_id=place_of(role, department_id)))
     session.flush()
+    roles_service.check_new_account(session, user.id)
     return user
 
 
+def place_of(role: str, department_id: int | None) -> int | None:
+    """The department that a new account's role names: the account's own."""
+    return department_id if role == permissions.DEPARTMENT_ADMIN else None
+
+
 def bootstrap(session: Session) -> User:
-    """The first platform administrator and the organisation it works in; made once."""
+    """The first platform administrator and the organisation it works in; made once.
+
+    Where duties are separated there is none: ``roles.first`` makes the three.
+    """
+    if roles_service.separated(session):
+        raise Conflict(
+            "Duties are separated here, so there is no single administrator.",
+            zh="此平台已分离职责，没有单一的平台管理员。",
+            hint="Name one: himalia admin link --user NAME.",
+            hint_zh="请指定用户：himalia admin link --user 名称。",
+            code="duties_are_separated",
+        )
     found = (
         session.execute(
             sa.select(User)
@@ -164,7 +182,10 @@ def user_by_hub_name(db: Db, hub_name: str) -> Any:
 
 
 def identity(db: Db, user_id: int) -> dict[str, Any] | None:
-    """What the hub may know of a person; None when the person may not sign in."""
+    """What the hub may know of a person; None when the person may not sign in.
+
+    An account without a role is not active yet (TEN-11): it signs in once somebody granted one.
+    """
     row = db.execute(tokens._BY_USER, {"user_id": user_id}).first()
     if row is None or not tokens.enabled(row):
         return None
@@ -173,14 +194,16 @@ def identity(db: Db, user_id: int) -> dict[str, Any] | None:
             User.password_hash.is_not(None).label("password_set"), User.must_change_password, User.language
         ).where(User.id == user_id)
     ).one()
-    roles = db.execute(sa.select(UserRole.role).where(UserRole.user_id == user_id).order_by(UserRole.role))
+    roles = holding.load(db, user_id).roles
+    if not roles:
+        return None
     department = {"id": row.department_number, "name": row.department_name} if row.department_id else None
     return {
         "hub_user": row.hub_name,
         "user": {"id": row.user_number, "name": row.user_name, "display_name": row.display_name},
         "tenant": {"code": row.tenant_code, "name": row.tenant_name},
         "department": department,
-        "roles": list(roles.scalars()),
+        "roles": list(roles),
         "session_epoch": row.epoch,
         "password_set": bool(more.password_set),
         "must_change_password": bool(more.must_change_password),

@@ -15,10 +15,11 @@ from himalia_hub.core import clock, names, objects
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import NotFound, NotPermitted
 from himalia_hub.tenancy import scope
-from himalia_hub.tenancy.roles import checks, schemas, service, texts
+from himalia_hub.tenancy.roles import checks, first, schemas, service, texts
 from himalia_hub.tenancy.tables import CustomRole, Department, Group, GroupMember, GroupRole, User, UserRole
 
 routes = RouteTable("roles")
+TABLES = [routes, first.routes]
 READ, MANAGE, GRANT = "tenancy.role.read", "tenancy.role.manage", "tenancy.role.grant"
 
 
