@@ -15,6 +15,7 @@ from himalia_hub.auth.actor import Reach
 from himalia_hub.billing import costing, exports, ledger, prices, reading, rules, schemas, service
 from himalia_hub.billing.tables import Bill, LedgerEntry
 from himalia_hub.core import clock, money, paging
+from himalia_hub.core.admission import KnownResources
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import InvalidInput, NotFound
 from himalia_hub.tenancy.tables import Tenant
@@ -219,6 +220,12 @@ def list_ledger(ctx: Context, query: schemas.LedgerQuery) -> dict[str, Any]:
     )
 
 
+def _accelerators(ctx: Context) -> list[str]:
+    if not ctx.platform.has(KnownResources):
+        return []
+    return list(ctx.platform.get(KnownResources).accelerators())  # type: ignore[type-abstract]
+
+
 @routes.get(
     "/prices", permission="account.self.read", summary="Prices", query=schemas.PriceQuery, response=schemas.PriceList
 )
@@ -226,7 +233,7 @@ def list_prices(ctx: Context, query: schemas.PriceQuery) -> dict[str, Any]:
     return {
         "currency": _currency(ctx),
         "sections": list(rules.SECTIONS),
-        "entries": prices.listed(ctx.db, history=query.history),
+        "entries": prices.listed(ctx.db, history=query.history, accelerators=_accelerators(ctx)),
     }
 
 

@@ -139,10 +139,10 @@ def entry_to_wire(row: Any, state: str) -> dict[str, Any]:
     }
 
 
-def listed(db: Db, *, history: bool) -> list[dict[str, Any]]:
+def listed(db: Db, *, history: bool, accelerators: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Prices in force and to come, newest first per resource; with ``history`` those of the past too.
 
-    ``cpu``, ``memory`` and ``storage`` are always there: unset means 0 and is shown as such.
+    ``cpu``, ``memory``, ``storage`` and these accelerators are always there: unset means 0 and is shown as such.
     """
     moment = clock.now()
     rows = db.execute(
@@ -164,7 +164,7 @@ def listed(db: Db, *, history: bool) -> list[dict[str, Any]]:
             seen_current.add(key)
         if state != "past" or history:
             found.append(entry_to_wire(row, state))
-    unset = [name for name in rules.UNITS if (name, "") not in seen_current]
+    unset = [name for name in (*rules.UNITS, *accelerators) if (name, "") not in seen_current]
     found.extend(
         {
             "resource": name,

@@ -152,6 +152,10 @@ class Engine:
         ]
         return assess.levels_to_wire(whole)
 
+    def accelerators(self) -> Sequence[str]:
+        """Implements ``core.admission.KnownResources``."""
+        return res.accelerators(self.nodes)
+
     def default_limits(self) -> res.Amounts:
         """A tenant's limits while nobody set any."""
         limits = quotas.default_limits(res.total(self.nodes), single_machine=self.single_machine)

@@ -50,7 +50,9 @@ def tenant_of(db: Db, actor: Actor, permission: str, code: str | None) -> tuple[
     code = code or actor.tenant_code
     if code != actor.tenant_code and reach_of(actor, permission) is not Reach.PLATFORM:
         raise NotFound()
-    row = db.execute(sa.select(Tenant.id, Tenant.code, Tenant.name).where(Tenant.code == code)).first()
+    row = db.execute(
+        sa.select(Tenant.id, Tenant.code, Tenant.name).where(Tenant.code == code, Tenant.deleted_at.is_(None))
+    ).first()
     if row is None:
         raise NotFound()
     return row.id, row.code, row.name
@@ -73,8 +75,8 @@ def find_subject(
         return Subject(level, tenant_id, code, name, tenant_id, code, (), may_set)
     tenant_id, code, _ = tenant_of(db, actor, permission, tenant)
     if level == quotas.DEPARTMENT:
-        return _department(db, actor, reach, subject, tenant_id, code, change=change)
-    return _user(db, actor, reach, subject, tenant_id, code)
+        return _department(db, actor, permission, subject, tenant_id, code, change=change)
+    return _user(db, actor, permission, subject, tenant_id, code)
 
 
 def _number(subject: str | int) -> int | None:
@@ -83,23 +85,23 @@ def _number(subject: str | int) -> int | None:
 
 
 def _department(
-    db: Db, actor: Actor, reach: Reach, subject: str | int, tenant_id: int, code: str, *, change: bool
+    db: Db, actor: Actor, permission: str, subject: str | int, tenant_id: int, code: str, *, change: bool
 ) -> Subject:
     row = db.execute(
         sa.select(Department.id, Department.number, Department.name).where(
             Department.tenant_id == tenant_id, Department.number == _number(subject)
         )
     ).first()
-    may_set = reach >= Reach.ORGANISATION
-    if row is None or (change and not may_set) or (not may_set and row.id != actor.department_id):
+    may_set = reach_of(actor, permission) >= Reach.ORGANISATION
+    if row is None or (change and not may_set) or (not may_set and row.id not in actor.departments_of(permission)):
         raise NotFound()
     above = ((quotas.TENANT, tenant_id),)
     return Subject(quotas.DEPARTMENT, row.id, str(row.number), row.name, tenant_id, code, above, may_set)
 
 
-def _user(db: Db, actor: Actor, reach: Reach, subject: str | int, tenant_id: int, code: str) -> Subject:
+def _user(db: Db, actor: Actor, permission: str, subject: str | int, tenant_id: int, code: str) -> Subject:
     statement = sa.select(User.id, User.number, User.display_name, User.department_id).where(
-        User.tenant_id == tenant_id
+        User.tenant_id == tenant_id, User.deleted_at.is_(None), User.guest.is_(False)
     )
     number = _number(subject)
     if number is not None:
@@ -107,7 +109,8 @@ def _user(db: Db, actor: Actor, reach: Reach, subject: str | int, tenant_id: int
     else:
         statement = statement.where(User.name_key == str(subject).casefold())
     row = db.execute(statement.order_by(User.id)).first()
-    if row is None or (reach <= Reach.DEPARTMENT and (row.department_id or 0) != actor.department_id):
+    narrow = reach_of(actor, permission) < Reach.ORGANISATION
+    if row is None or (narrow and row.department_id not in actor.departments_of(permission)):
         raise NotFound()
     above: list[tuple[str, int]] = [(quotas.TENANT, tenant_id)]
     if row.department_id is not None:

@@ -10,6 +10,7 @@ from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.reconciler import Reconciler
 from himalia_hub.compute.samples import Sweeper, Thinner
 from himalia_hub.compute.storage import TenantStorageQuota
+from himalia_hub.core.admission import KnownResources
 from himalia_hub.core.storage import StorageQuota
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def setup(platform: Platform) -> None:
         platform.backend = make_backend(platform)
     engine = Engine(platform, platform.backend, single_machine=platform.config.backend.kind == "local")
     platform.provide(engine)
+    platform.provide(engine, as_type=KnownResources)
     platform.provide(TenantStorageQuota(engine), as_type=StorageQuota)
     platform.workload_counts = engine.counts
     reconciler = Reconciler(engine)

@@ -167,8 +167,9 @@ def page(engine: Engine, db: Db, actor: Actor, permission: str, query: SheetQuer
         answer = _tenants(db, actor, reach, query, subjects)
     else:
         tenant_id, code, _ = limits.tenant_of(db, actor, permission, query.tenant)
+        mine = actor.departments_of(permission) if reach < Reach.ORGANISATION else None
         make = _departments if query.level == quotas.DEPARTMENT else _users
-        answer = make(db, actor, reach, query, subjects, tenant_id, code)
+        answer = make(db, mine, query, subjects, tenant_id, code)
     facts, known = gather(engine, db, subjects), resources_known(engine, db)
     return {**answer, "items": [sheet(facts, subject, known) for subject in subjects]}
 
@@ -181,7 +182,7 @@ def _run(db: Db, statement: Any, query: SheetQuery, table: Any, name: Any, take:
 def _tenants(db: Db, actor: Actor, reach: Reach, query: SheetQuery, subjects: list[Subject]) -> dict[str, Any]:
     if reach < Reach.ORGANISATION:
         raise NotFound()
-    statement = sa.select(Tenant.id, Tenant.code, Tenant.name)
+    statement = sa.select(Tenant.id, Tenant.code, Tenant.name).where(Tenant.deleted_at.is_(None))
     if reach is not Reach.PLATFORM:
         statement = statement.where(Tenant.id == actor.tenant_id)
     elif query.tenant:
@@ -195,29 +196,28 @@ def _tenants(db: Db, actor: Actor, reach: Reach, query: SheetQuery, subjects: li
 
 
 def _departments(
-    db: Db, actor: Actor, reach: Reach, query: SheetQuery, subjects: list[Subject], tenant_id: int, code: str
+    db: Db, mine: Collection[int] | None, query: SheetQuery, subjects: list[Subject], tenant_id: int, code: str
 ) -> dict[str, Any]:
     statement = sa.select(Department.id, Department.number, Department.name).where(Department.tenant_id == tenant_id)
-    if reach < Reach.ORGANISATION:
-        statement = statement.where(Department.id == (actor.department_id or 0))
+    if mine is not None:
+        statement = statement.where(Department.id.in_(mine))
     above = ((quotas.TENANT, tenant_id),)
 
     def take(row: Any) -> None:
-        may_set = reach >= Reach.ORGANISATION
         key = str(row.number)
-        subjects.append(Subject(quotas.DEPARTMENT, row.id, key, row.name, tenant_id, code, above, may_set))
+        subjects.append(Subject(quotas.DEPARTMENT, row.id, key, row.name, tenant_id, code, above, mine is None))
 
     return _run(db, statement, query, Department, Department.name, take)
 
 
 def _users(
-    db: Db, actor: Actor, reach: Reach, query: SheetQuery, subjects: list[Subject], tenant_id: int, code: str
+    db: Db, mine: Collection[int] | None, query: SheetQuery, subjects: list[Subject], tenant_id: int, code: str
 ) -> dict[str, Any]:
     statement = sa.select(User.id, User.number, User.display_name, User.department_id).where(
-        User.tenant_id == tenant_id
+        User.tenant_id == tenant_id, User.deleted_at.is_(None), User.guest.is_(False)
     )
-    if reach < Reach.ORGANISATION:
-        statement = statement.where(User.department_id == (actor.department_id or 0))
+    if mine is not None:
+        statement = statement.where(User.department_id.in_(mine))
     if query.department is not None:
         number = Department.number == query.department
         department = sa.select(Department.id).where(Department.tenant_id == tenant_id, number)

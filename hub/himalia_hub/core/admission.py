@@ -5,7 +5,7 @@ The engine finds an implementation by ``platform.get(BudgetCheck)``; without one
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,6 +76,13 @@ class NullBudget:
 
     def costs(self, db: Db, workload_ids: Collection[int]) -> Mapping[int, int]:
         return {}
+
+
+class KnownResources(Protocol):
+    """What the installation has, for money's pages; provided by the engine."""
+
+    def accelerators(self) -> Sequence[str]:
+        """The resource names of all accelerators that some node has."""
 
 
 class BalanceView(Protocol):

@@ -1,0 +1,1 @@
+"""The console of administrators: what an installation or an organisation still lacks."""
