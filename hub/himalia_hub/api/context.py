@@ -34,6 +34,8 @@ class Context:
     content_type: str = ""
     audit_object: tuple[str, str] = ("", "")
     audit_detail: dict[str, Any] = field(default_factory=dict)
+    audit_tenant: int | None = None
+    """The organisation it happens in, where that is not the actor's own (row id)."""
 
     @property
     def permission(self) -> str:

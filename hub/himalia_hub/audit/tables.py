@@ -1,4 +1,10 @@
-"""The audit log: append-only, chained by hash per installation (SEC-1)."""
+"""The audit log: append-only entries, each chained by hash to the one before it of its organisation (SEC-1).
+
+``chain`` is the organisation's row id, 0 for what concerns none; ``position`` counts without gaps
+within it. ``audit_heads`` holds where each chain ends, so that a removed last entry is missed, and
+serialises the writers of one chain. ``audit_archives`` names what retention moved to the object
+store; only entries that an archive covers can leave the table.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +18,18 @@ from himalia_hub.core.db import Base, BigId
 
 
 class AuditEntry(Base):
+    """One thing that somebody did, tried, or read as an administrator."""
+
     __tablename__ = "audit_entries"
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    chain: Mapped[int]
+    position: Mapped[int]
     at: Mapped[datetime]
+    category: Mapped[str] = mapped_column(sa.String(16))
+    """``operation`` or ``security``."""
     tenant_id: Mapped[int | None]
+    """The organisation that it happened in."""
+    actor_tenant_id: Mapped[int | None]
     user_id: Mapped[int | None]
     actor_name: Mapped[str] = mapped_column(sa.String(512))
     roles: Mapped[str] = mapped_column(sa.String(512), default="")
@@ -30,7 +44,66 @@ class AuditEntry(Base):
     previous: Mapped[str] = mapped_column(sa.String(64))
     digest: Mapped[str] = mapped_column(sa.String(64))
     __table_args__ = (
-        sa.Index("ix_audit_entries_tenant", "tenant_id", "at"),
-        sa.Index("ix_audit_entries_user", "user_id", "at"),
+        sa.UniqueConstraint("chain", "position"),
+        sa.Index("ix_audit_entries_tenant", "tenant_id", "id"),
+        sa.Index("ix_audit_entries_user", "user_id", "id"),
+        sa.Index("ix_audit_entries_action", "action", "id"),
+        sa.Index("ix_audit_entries_at", "at"),
         {"sqlite_autoincrement": True},
     )
+
+
+class AuditHead(Base):
+    """Where a chain ends. Its row is held from an entry's writing until the commit."""
+
+    __tablename__ = "audit_heads"
+    chain: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    position: Mapped[int]
+    digest: Mapped[str] = mapped_column(sa.String(64))
+
+
+class AuditArchive(Base):
+    """Entries ``first_id`` to ``last_id`` as one gzipped JSON Lines object in the object store."""
+
+    __tablename__ = "audit_archives"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    first_id: Mapped[int] = mapped_column(unique=True)
+    last_id: Mapped[int] = mapped_column(unique=True)
+    first_at: Mapped[datetime]
+    last_at: Mapped[datetime]
+    entries: Mapped[int]
+    key: Mapped[str] = mapped_column(sa.String(255))
+    bytes: Mapped[int]
+    sha256: Mapped[str] = mapped_column(sa.String(64))
+    at: Mapped[datetime]
+
+
+ARCHIVED = "EXISTS (SELECT 1 FROM audit_archives a WHERE OLD.id BETWEEN a.first_id AND a.last_id)"
+
+
+def guards(sqlite: bool) -> list[str]:
+    """What makes the database itself refuse: no change of an entry, no removal before its archive."""
+    if sqlite:
+        made = []
+        for table, keep in (("audit_entries", f"WHEN NOT {ARCHIVED} "), ("audit_archives", "")):
+            for verb, condition in (("UPDATE", ""), ("DELETE", keep)):
+                made.append(
+                    f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} {condition}"
+                    f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
+                )
+        return made
+    return [
+        "CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"IF TG_OP = 'DELETE' AND TG_TABLE_NAME = 'audit_entries' THEN IF {ARCHIVED} THEN RETURN OLD; END IF; END IF; "
+        "RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
+        *(
+            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
+            "FOR EACH ROW EXECUTE FUNCTION audit_append_only()"
+            for table in ("audit_entries", "audit_archives")
+        ),
+        *(
+            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()"
+            for table in ("audit_entries", "audit_archives")
+        ),
+    ]

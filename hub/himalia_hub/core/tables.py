@@ -126,3 +126,28 @@ class Setting(Base):
     __tablename__ = "settings"
     key: Mapped[str] = mapped_column(sa.String(128), primary_key=True)
     value: Mapped[dict[str, Any]]
+
+
+class Share(Base):
+    """An object that its owner shows to a member, a department or the whole organisation (GEN-10).
+
+    ``object_id`` is the object's row, ``receiver_id`` that of the user, department or tenant.
+    ``objects.visible`` reads it; taking a share back deletes the row, and the audit log remembers.
+    """
+
+    __tablename__ = "shares"
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(sa.ForeignKey("tenants.id"))
+    number: Mapped[int]
+    object_kind: Mapped[str] = mapped_column(sa.String(32))
+    object_id: Mapped[int]
+    receiver_kind: Mapped[str] = mapped_column(sa.String(16))
+    receiver_id: Mapped[int]
+    access: Mapped[int]
+    shared_by: Mapped[int] = mapped_column(sa.ForeignKey("users.id"))
+    created_at: Mapped[datetime]
+    __table_args__ = (
+        sa.UniqueConstraint("tenant_id", "number"),
+        sa.UniqueConstraint("object_kind", "object_id", "receiver_kind", "receiver_id"),
+        sa.Index("ix_shares_receiver", "tenant_id", "object_kind", "receiver_kind", "receiver_id", "object_id"),
+    )

@@ -11,6 +11,7 @@ from himalia_hub.auth import permissions
 from himalia_hub.auth.tokens import RoleCache, digest_of
 from himalia_hub.controllers.runner import ControllerRunner
 from himalia_hub.core.db import Database, Db
+from himalia_hub.core.repeats import Repeats
 from himalia_hub.core.sealing import Sealer
 from himalia_hub.platform.config import PlatformConfig, secret_of
 
@@ -31,6 +32,7 @@ class Platform:
 
     config: PlatformConfig
     db: Database
+    audit_repeats: Repeats = field(default_factory=Repeats)
     roles: RoleCache = field(default_factory=RoleCache)
     controllers: ControllerRunner = field(default_factory=ControllerRunner)
     backend: Backend | None = None

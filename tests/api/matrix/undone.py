@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from himalia_hub.core.db import Base, Database
 
-NOT_EFFECTS = ("idempotency_records", "audit_entries")
+NOT_EFFECTS = ("idempotency_records", "audit_entries", "audit_heads")
 """What a repeated request may leave: the record of having been answered."""
 
 

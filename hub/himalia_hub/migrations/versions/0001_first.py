@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+from himalia_hub.audit.tables import guards as audit_guards
 from himalia_hub.core.db import UtcDateTime
 
 revision = '0001'
@@ -37,10 +38,29 @@ def _make_append_only() -> None:
 
 
 def upgrade() -> None:
+    op.create_table('audit_archives',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('first_id', sa.BigInteger(), nullable=False),
+    sa.Column('last_id', sa.BigInteger(), nullable=False),
+    sa.Column('first_at', UtcDateTime(), nullable=False),
+    sa.Column('last_at', UtcDateTime(), nullable=False),
+    sa.Column('entries', sa.BigInteger(), nullable=False),
+    sa.Column('key', sa.String(length=255), nullable=False),
+    sa.Column('bytes', sa.BigInteger(), nullable=False),
+    sa.Column('sha256', sa.String(length=64), nullable=False),
+    sa.Column('at', UtcDateTime(), nullable=False),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_audit_archives')),
+    sa.UniqueConstraint('first_id', name=op.f('uq_audit_archives_first_id')),
+    sa.UniqueConstraint('last_id', name=op.f('uq_audit_archives_last_id'))
+    )
     op.create_table('audit_entries',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('chain', sa.BigInteger(), nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
     sa.Column('at', UtcDateTime(), nullable=False),
+    sa.Column('category', sa.String(length=16), nullable=False),
     sa.Column('tenant_id', sa.BigInteger(), nullable=True),
+    sa.Column('actor_tenant_id', sa.BigInteger(), nullable=True),
     sa.Column('user_id', sa.BigInteger(), nullable=True),
     sa.Column('actor_name', sa.String(length=512), nullable=False),
     sa.Column('roles', sa.String(length=512), nullable=False),
@@ -55,12 +75,21 @@ def upgrade() -> None:
     sa.Column('previous', sa.String(length=64), nullable=False),
     sa.Column('digest', sa.String(length=64), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_audit_entries')),
+    sa.UniqueConstraint('chain', 'position', name=op.f('uq_audit_entries_chain_position')),
     sqlite_autoincrement=True
     )
     with op.batch_alter_table('audit_entries', schema=None) as batch_op:
-        batch_op.create_index('ix_audit_entries_tenant', ['tenant_id', 'at'], unique=False)
-        batch_op.create_index('ix_audit_entries_user', ['user_id', 'at'], unique=False)
+        batch_op.create_index('ix_audit_entries_action', ['action', 'id'], unique=False)
+        batch_op.create_index('ix_audit_entries_at', ['at'], unique=False)
+        batch_op.create_index('ix_audit_entries_tenant', ['tenant_id', 'id'], unique=False)
+        batch_op.create_index('ix_audit_entries_user', ['user_id', 'id'], unique=False)
 
+    op.create_table('audit_heads',
+    sa.Column('chain', sa.BigInteger(), autoincrement=False, nullable=False),
+    sa.Column('position', sa.BigInteger(), nullable=False),
+    sa.Column('digest', sa.String(length=64), nullable=False),
+    sa.PrimaryKeyConstraint('chain', name=op.f('pk_audit_heads'))
+    )
     op.create_table('captchas',
     sa.Column('id', sa.String(length=64), nullable=False),
     sa.Column('answer', sa.String(length=16), nullable=False),
@@ -297,6 +326,7 @@ def upgrade() -> None:
     sa.Column('version', sa.BigInteger(), nullable=False),
     sa.Column('created_at', UtcDateTime(), nullable=False),
     sa.Column('updated_at', UtcDateTime(), nullable=False),
+    sa.Column('deleted_at', UtcDateTime(), nullable=True),
     sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_departments_tenant_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_departments')),
     sa.UniqueConstraint('tenant_id', 'name', name=op.f('uq_departments_tenant_id_name')),
@@ -1415,10 +1445,33 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['series_id'], ['run_series.id'], name=op.f('fk_run_points_series_id')),
     sa.PrimaryKeyConstraint('series_id', 'step', name=op.f('pk_run_points'))
     )
+    op.create_table('shares',
+    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('tenant_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('number', sa.BigInteger(), nullable=False),
+    sa.Column('object_kind', sa.String(length=32), nullable=False),
+    sa.Column('object_id', sa.BigInteger(), nullable=False),
+    sa.Column('receiver_kind', sa.String(length=16), nullable=False),
+    sa.Column('receiver_id', sa.BigInteger(), nullable=False),
+    sa.Column('access', sa.BigInteger(), nullable=False),
+    sa.Column('shared_by', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
+    sa.Column('created_at', UtcDateTime(), nullable=False),
+    sa.ForeignKeyConstraint(['shared_by'], ['users.id'], name=op.f('fk_shares_shared_by')),
+    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_shares_tenant_id')),
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_shares')),
+    sa.UniqueConstraint('object_kind', 'object_id', 'receiver_kind', 'receiver_id', name=op.f('uq_shares_object_kind_object_id_receiver_kind_receiver_id')),
+    sa.UniqueConstraint('tenant_id', 'number', name=op.f('uq_shares_tenant_id_number'))
+    )
+    with op.batch_alter_table('shares', schema=None) as batch_op:
+        batch_op.create_index('ix_shares_receiver', ['tenant_id', 'object_kind', 'receiver_kind', 'receiver_id', 'object_id'], unique=False)
+
     _make_append_only()
+    for statement in audit_guards(op.get_bind().dialect.name == "sqlite"):
+        op.execute(statement)
 
 
 def downgrade() -> None:
+    op.drop_table('shares')
     op.drop_table('run_points')
     with op.batch_alter_table('import_results', schema=None) as batch_op:
         batch_op.drop_index('ix_import_results_outcome')
@@ -1666,8 +1719,6 @@ def downgrade() -> None:
 
     op.drop_table('changes')
     op.drop_table('captchas')
-    with op.batch_alter_table('audit_entries', schema=None) as batch_op:
-        batch_op.drop_index('ix_audit_entries_user')
-        batch_op.drop_index('ix_audit_entries_tenant')
-
+    op.drop_table('audit_heads')
     op.drop_table('audit_entries')
+    op.drop_table('audit_archives')
