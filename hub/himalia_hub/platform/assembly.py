@@ -39,6 +39,7 @@ NOUNS: tuple[str, ...] = (
     "himalia_hub.training",
     "himalia_hub.serving",
     "himalia_hub.search",
+    "himalia_hub.console",
     "himalia_hub.demo",
 )
 """Packages of nouns in the order of their layers."""

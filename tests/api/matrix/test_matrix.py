@@ -72,7 +72,7 @@ def ask(grid: Grid, name: str, column: str) -> dict[str, Answer]:
         ids = cells.numbers(grid, column, relation, how)
         headers = {}
         if route.if_match:
-            headers["If-Match"] = cells.version_of(grid, ids, cells.kinds(how)[0])
+            headers["If-Match"] = cells.version_of(grid, ids, next(iter(cells.kinds(how)), ""))
         with undone(grid.world.live.platform.db):
             sent = cells.send(
                 client,
@@ -90,7 +90,7 @@ def ask(grid: Grid, name: str, column: str) -> dict[str, Answer]:
 def row_of(grid: Grid, name: str) -> dict[str, str]:
     how = REQUESTS[name]
     if len(cells.relations(how)) == len(cells.RELATIONS):
-        owner_reads(grid, cells.kinds(how)[0])
+        owner_reads(grid, next(iter(cells.kinds(how)), ""))
     row = {}
     for column in cells.COLUMNS:
         found = ask(grid, name, column)
