@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.reconciler import Reconciler
 from himalia_hub.compute.samples import Sweeper, Thinner
+from himalia_hub.compute.standing import WorkOfPeople
 from himalia_hub.compute.storage import TenantStorageQuota
 from himalia_hub.core.admission import KnownResources
+from himalia_hub.core.standing import Standing
 from himalia_hub.core.storage import StorageQuota
 
 if TYPE_CHECKING:
@@ -57,6 +59,9 @@ def setup(platform: Platform) -> None:
     platform.provide(engine, as_type=KnownResources)
     platform.provide(TenantStorageQuota(engine), as_type=StorageQuota)
     platform.workload_counts = engine.counts
+    work = WorkOfPeople(engine)
+    platform.get(Standing).stops.append(work.stop)
+    platform.get(Standing).runs.append(work.running)
     reconciler = Reconciler(engine)
     platform.controllers.add(reconciler)
     platform.closers.append(reconciler.close)

@@ -6,10 +6,12 @@ registers here in its ``setup`` what it does, inside the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
+
+from himalia_hub.core.db import Db
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Whose:
 
 Stop = Callable[[Session, Whose], int]
 """Asks running work to end, in order; answers how much was asked."""
+Count = Callable[[Db, int], dict[str, int]]
+"""What a person (row id) owns or runs: kind → count."""
 HandOver = Callable[[Session, int, int | None], dict[str, int]]
 """Gives a leaver's objects to the heir (row ids), or erases them without one; answers kind → count."""
 
@@ -32,15 +36,27 @@ class Standing:
     """One per platform: ``platform.get(Standing)``."""
 
     stops: list[Stop] = field(default_factory=list)
+    runs: list[Count] = field(default_factory=list)
+    owns: list[Count] = field(default_factory=list)
     hand_overs: list[HandOver] = field(default_factory=list)
 
     def stop(self, session: Session, whose: Whose) -> int:
         return sum(stop(session, whose) for stop in self.stops)
 
     def hand_over(self, session: Session, user_id: int, heir_id: int | None) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for hand_over in self.hand_overs:
-            for kind, count in hand_over(session, user_id, heir_id).items():
-                if count:
-                    found[kind] = found.get(kind, 0) + count
-        return found
+        return _sum(hand_over(session, user_id, heir_id) for hand_over in self.hand_overs)
+
+    def owned(self, db: Db, user_id: int) -> dict[str, int]:
+        return _sum(count(db, user_id) for count in self.owns)
+
+    def running(self, db: Db, user_id: int) -> int:
+        return sum(_sum(count(db, user_id) for count in self.runs).values())
+
+
+def _sum(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for one in counts:
+        for kind, count in one.items():
+            if count:
+                found[kind] = found.get(kind, 0) + count
+    return found

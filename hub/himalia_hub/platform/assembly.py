@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
 NOUNS: tuple[str, ...] = (
     "himalia_hub.tenancy",
+    "himalia_hub.tenancy.organisations",
+    "himalia_hub.tenancy.departments",
+    "himalia_hub.tenancy.members",
+    "himalia_hub.tenancy.groups",
     "himalia_hub.tenancy.roles",
+    "himalia_hub.audit",
     "himalia_hub.sign_in_sources",
     "himalia_hub.identity",
     "himalia_hub.metering",

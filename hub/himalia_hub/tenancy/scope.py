@@ -66,16 +66,17 @@ def reachable_users(actor: Actor, permission: str) -> sa.ColumnElement[bool]:
     if reach in (Reach.ORGANISATION, Reach.PLATFORM):
         return User.deleted_at.is_(None)
     mine = User.id == actor.user_id
-    if reach is Reach.DEPARTMENT and actor.department_id is not None:
-        mine = sa.or_(mine, User.department_id == actor.department_id)
+    if reach is Reach.DEPARTMENT:
+        mine = sa.or_(mine, User.department_id.in_(actor.departments_of(permission)))
     return sa.and_(User.deleted_at.is_(None), mine if reach is not None else sa.false())
 
 
 def reachable_departments(actor: Actor, permission: str) -> sa.ColumnElement[bool]:
     """The same for departments."""
     reach = actor.reach(permission)
+    there = Department.deleted_at.is_(None)
     if reach in (Reach.ORGANISATION, Reach.PLATFORM):
-        return sa.true()
-    if reach is Reach.DEPARTMENT and actor.department_id is not None:
-        return Department.id == actor.department_id
+        return there
+    if reach is Reach.DEPARTMENT:
+        return sa.and_(there, Department.id.in_(actor.departments_of(permission)))
     return sa.false()

@@ -21,7 +21,7 @@ from himalia_hub.core.errors import Conflict, HimaliaError, InvalidInput, NotFou
 from himalia_hub.core.objects import next_number
 from himalia_hub.core.tables import Setting
 from himalia_hub.tenancy import policy as policies
-from himalia_hub.tenancy import rules
+from himalia_hub.tenancy import rules, wording
 from himalia_hub.tenancy.roles import service as roles_service
 from himalia_hub.tenancy.tables import (
     Department,
@@ -51,13 +51,7 @@ def create_tenant(session: Session, *, code: str, name: str, description: str = 
     taken = session.execute(sa.select(Tenant.code).where(sa.or_(Tenant.code == code, Tenant.name == name))).first()
     if taken is not None:
         field, value = ("code", code) if taken.code == code else ("name", name)
-        raise Conflict(
-            f"{field}: {value!r} is not available.",
-            zh=f"{field}：{value!r} 不可用。",
-            field=field,
-            rule="unique",
-            value=value,
-        )
+        raise wording.not_available(field, value)
     moment = clock.now()
     tenant = Tenant(code=code, name=name, description=description, created_at=moment, updated_at=moment)
     session.add(tenant)
@@ -94,9 +88,7 @@ def create_user(
     rules.check_user_name(name, policy.user_name_minimum, policy.user_name_maximum)
     key = name.casefold()
     if session.execute(sa.select(User.id).where(User.source == "local", User.name_key == key)).first():
-        raise Conflict(
-            f"name: {name!r} is not available.", zh=f"name：{name!r} 不可用。", field="name", rule="unique", value=name
-        )
+        raise wording.not_available("name", name)
     unknown = [role for role in roles if role not in permissions.BUILT_IN_ROLES]
     if unknown:
         raise InvalidInput(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.environments import EnvironmentView
+from himalia_hub.core.standing import Standing
 from himalia_hub.develop.images.registry import EnvironmentRegistry
 from himalia_hub.develop.images.view import RegistryView
+from himalia_hub.develop.notebooks import standing
 from himalia_hub.develop.notebooks.controller import NotebookController
 from himalia_hub.develop.notebooks.hub import HubClient
 from himalia_hub.develop.notebooks.kind import KIND, NotebookKind
@@ -21,3 +23,5 @@ def setup(platform: Platform) -> None:
     platform.closers.append(hub.close)
     platform.get(Engine).register_kind(KIND, NotebookKind(platform))
     platform.controllers.add(NotebookController(platform, hub))
+    platform.get(Standing).owns.append(standing.owned)
+    platform.get(Standing).hand_overs.append(standing.hand_over)

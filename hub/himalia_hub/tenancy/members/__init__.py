@@ -1,0 +1,1 @@
+"""Members: people of an organisation, one by one and by the file."""

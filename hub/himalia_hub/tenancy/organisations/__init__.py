@@ -1,0 +1,1 @@
+"""Organisations: what a platform administrator makes, edits, closes and deletes."""
