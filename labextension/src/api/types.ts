@@ -181,6 +181,10 @@ export interface Verdict {
   asked: number | null;
   used: number | null;
   limit: number | null;
+  /** What the organisation has no quota of at all, so that nothing of it runs. */
+  missing: string[];
+  /** What the start would occupy, all replicas together. */
+  uses: Record<string, number>;
   queue_position: number | null;
   expected_start_at: Moment | null;
   price_per_hour_micros: Micros;
@@ -240,6 +244,8 @@ export type Scenario = 'notebook' | 'training' | 'inference' | 'annotation' | 'v
 export interface ResourceSpec {
   id: number;
   name: string;
+  /** Basic ones have CPU and memory; the others a count of one accelerator resource, added to a basic one. */
+  kind: 'basic' | 'gpu' | 'gpu_mig' | 'npu' | 'vnpu';
   scenario: Scenario;
   resources: Resources;
   accelerator_label: string | null;
@@ -588,7 +594,8 @@ export interface Run extends Entity {
   validation: (Reference & { version: string }) | null;
   parameters: Record<string, unknown>;
   command: string;
-  spec: ResourceSpec;
+  /** `resources` are those of both specs together. */
+  spec: ResourceSpec & { accelerator_spec?: { id: number; name: string } | null };
   metrics_last: Record<string, number>;
   progress: { step: number; total: number | null } | null;
   cost_micros: Micros;

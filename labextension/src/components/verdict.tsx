@@ -78,6 +78,16 @@ export function VerdictLine({ verdict, error, remaining }: VerdictLineProps): JS
       <b>{t('money.perHour', { money: formatMoney(verdict.price_per_hour_micros) })}</b>
       {remaining && (
         <ul>
+          {Object.keys(verdict.uses).length > 0 && (
+            <li>
+              <span>{t('verdict.uses')}</span>
+              {Object.entries(verdict.uses).map(([resource, amount]) => (
+                <span key={resource} className="hm-muted">
+                  {resourceName(resource)} {resourceAmount(resource, amount)}
+                </span>
+              ))}
+            </li>
+          )}
           {verdict.levels.map(level => (
             <li key={level.level}>
               <span>{level.name || t(`verdict.level.${level.level}`)}</span>

@@ -21,7 +21,7 @@ export function useEnvironments(): UseQueryResult<Environment[]> {
 }
 
 export const useCreateNotebook = (onSuccess: () => void) =>
-  useChange<{ name: string; spec_id: number; environment: string; description?: string }, Notebook>(
+  useChange<{ name: string; spec_id: number; accelerator_spec_id?: number; environment: string; description?: string }, Notebook>(
     CHANGED,
     (client, body) => client.post('/notebooks', body),
     { quiet: true, onSuccess }

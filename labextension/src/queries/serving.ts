@@ -16,6 +16,7 @@ export interface VariantBody {
   version: string;
   weight_percent: number;
   spec_id: number;
+  accelerator_spec_id?: number;
   replicas: number;
 }
 

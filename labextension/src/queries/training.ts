@@ -25,6 +25,7 @@ export interface JobBody {
   dataset: { id: number; version: string };
   parameters: Record<string, unknown>;
   spec_id: number;
+  accelerator_spec_id?: number;
   longest_seconds?: number;
   description?: string;
 }
@@ -94,13 +95,21 @@ export function useSpecs(scenario: string): UseQueryResult<ResourceSpec[]> {
   });
 }
 
+/** One of the workloads that start together: a run has one, a service one for each variant. */
+export interface StartPart {
+  spec_id: number;
+  accelerator_spec_id?: number;
+  replicas?: number;
+}
+
 /** The verdict of starting now; asked again as the choice or the quota changes. */
-export function useVerdict(spec: number | null, scenario: string, replicas = 1): UseQueryResult<Verdict> {
+export function useVerdict(parts: StartPart[] | null, scenario: string): UseQueryResult<Verdict> {
   const { client } = useFrame();
   return useQuery({
-    queryKey: ['quota', 'verdict', undefined, spec, scenario, replicas],
-    queryFn: () => client.post<Verdict>('/verdict', { spec_id: spec, scenario, replicas }),
-    enabled: spec !== null,
+    queryKey: ['quota', 'verdict', undefined, parts, scenario],
+    queryFn: () => client.post<Verdict>('/verdict', { parts, scenario }),
+    enabled: !!parts?.length,
+    placeholderData: previous => previous,
     refetchInterval: 10_000
   });
 }

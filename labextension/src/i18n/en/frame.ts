@@ -187,6 +187,7 @@ export const frame = {
   'verdict.over_quota': 'Over quota',
   'verdict.too_dear': 'Balance too low',
   'verdict.not_permitted': 'Not permitted',
+  'verdict.uses': 'This takes',
   'verdict.checking': 'Checking',
   'verdict.remaining': '{resource}: {available} left of {limit}',
   'verdict.level.user': 'you',

@@ -194,6 +194,8 @@ export const work = {
   'train.script': 'Script',
   'train.sinceStart': 'since start',
   'train.spec': 'Resources',
+  'train.accelerator': 'Accelerator',
+  'train.noAccelerator': 'None',
   'train.start': 'Start training',
   'train.started': 'Started',
   'train.state': 'State',

@@ -189,6 +189,7 @@ export const frame: Record<keyof typeof english, string> = {
   'verdict.over_quota': '超出配额',
   'verdict.too_dear': '余额不足',
   'verdict.not_permitted': '没有权限',
+  'verdict.uses': '本次占用',
   'verdict.checking': '正在检查',
   'verdict.remaining': '{resource}：剩余 {available}，共 {limit}',
   'verdict.level.user': '本人',

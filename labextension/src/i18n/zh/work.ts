@@ -196,6 +196,8 @@ export const work: Record<keyof typeof english, string> = {
   'train.script': '脚本',
   'train.sinceStart': '自启动以来',
   'train.spec': '资源规格',
+  'train.accelerator': '加速器',
+  'train.noAccelerator': '不使用',
   'train.start': '开始训练',
   'train.started': '开始时间',
   'train.state': '状态',

@@ -7,6 +7,7 @@ import { Empty } from '../../components/feedback';
 import { SelectField, TextField, fieldError } from '../../components/fields';
 import { ListPage, useListView } from '../../components/listpage';
 import type { Column } from '../../components/table';
+import { SpecFields, useSpecChoice } from '../../components/specfields';
 import { VerdictLine, canStart } from '../../components/verdict';
 import { formatMoney, formatResources } from '../../domain/format';
 import { t } from '../../i18n';
@@ -99,39 +100,30 @@ function NewNotebook({ onClose }: { onClose: () => void }): JSX.Element {
   const specs = useSpecs('notebook');
   const environments = useEnvironments();
   const [name, setName] = useState('');
-  const [specId, setSpec] = useState<number | null>(null);
   const [environment, setEnvironment] = useState('');
   const create = useCreateNotebook(onClose);
-  const spec = specs.data?.find(one => one.id === specId) ?? specs.data?.[0];
+  const choice = useSpecChoice(specs.data);
   const chosen = environment || environments.data?.[0]?.name || '';
-  const verdict = useVerdict(spec?.id ?? null, 'notebook');
+  const verdict = useVerdict(choice.body && [choice.body], 'notebook');
   return (
     <Dialog
       title={t('notebook.new')}
       accept={t('action.start')}
       busy={create.isPending}
-      disabled={!name || !spec || !chosen || !canStart(verdict.data)}
+      disabled={!name || !choice.body || !chosen || !canStart(verdict.data)}
       error={create.error}
-      onAccept={() => spec && create.mutate({ name, spec_id: spec.id, environment: chosen })}
+      onAccept={() => choice.body && create.mutate({ name, ...choice.body, environment: chosen })}
       onClose={onClose}
     >
       <TextField label={t('notebook.name')} limit={30} autoFocus value={name} onChange={setName} error={fieldError(create.error, 'name')} />
-      <SelectField
-        label={t('train.spec')}
-        value={String(spec?.id ?? '')}
-        options={(specs.data ?? []).map(one => ({
-          value: String(one.id),
-          label: `${one.name}: ${formatResources(one.resources)}, ${t('money.perHour', { money: formatMoney(one.price_per_hour_micros) })}`
-        }))}
-        onChange={value => setSpec(Number(value))}
-      />
+      <SpecFields specs={specs.data ?? []} choice={choice} error={create.error} />
       <SelectField
         label={t('train.environment')}
         value={chosen}
         options={(environments.data ?? []).map(one => ({ value: one.name, label: one.title }))}
         onChange={setEnvironment}
       />
-      <VerdictLine verdict={verdict.data} error={verdict.error} />
+      <VerdictLine verdict={verdict.data} error={verdict.error} remaining />
     </Dialog>
   );
 }

@@ -4,8 +4,8 @@ import { AsCode } from '../../components/ascode';
 import { Button, Card } from '../../components/basics';
 import { Empty, ErrorLine, SkeletonPage } from '../../components/feedback';
 import { NumberField, SelectField, TextField, fieldError } from '../../components/fields';
+import { SpecFields, useSpecChoice } from '../../components/specfields';
 import { VerdictLine, canStart } from '../../components/verdict';
-import { formatMoney, formatResources } from '../../domain/format';
 import { useFrame, useTab } from '../../frame';
 import { t } from '../../i18n';
 import { useModelVersions, useModels } from '../../queries/models';
@@ -61,7 +61,6 @@ export default function NewServicePanel({ args }: PanelProps): JSX.Element {
   const specs = useSpecs('inference');
   const [name, setName] = useState('');
   const [description, setDescription] = useState('');
-  const [specId, setSpec] = useState<number | null>(null);
   const [drafts, setDrafts] = useState<Draft[]>([]);
   const usable = models.items.filter(one => one.versions > 0);
   const first = usable.find(one => one.id === Number(args['model'])) ?? usable[0];
@@ -70,9 +69,10 @@ export default function NewServicePanel({ args }: PanelProps): JSX.Element {
       setDrafts([{ model: first.id, version: String(args['version'] ?? first.latest ?? ''), weight: 100, replicas: 1 }]);
     }
   }, [first, drafts.length, args]);
-  const spec = specs.data?.find(one => one.id === specId) ?? specs.data?.[0];
-  const replicas = drafts.reduce((sum, one) => sum + (one.replicas ?? 0), 0);
-  const verdict = useVerdict(spec?.id ?? null, 'inference', Math.max(1, replicas));
+  const choice = useSpecChoice(specs.data);
+  const spec = choice.basic;
+  const parts = drafts.map(one => ({ spec_id: 0, ...choice.body, replicas: Math.max(1, one.replicas ?? 1) }));
+  const verdict = useVerdict(choice.body && parts, 'inference');
   const deploy = useDeploy(service => {
     open('service', { id: service.id });
     tab.close();
@@ -95,11 +95,12 @@ export default function NewServicePanel({ args }: PanelProps): JSX.Element {
       model_id: one.model,
       version: one.version,
       weight_percent: one.weight ?? 0,
-      spec_id: spec?.id ?? 0,
+      spec_id: 0,
+      ...choice.body,
       replicas: one.replicas ?? 1
     }))
   };
-  const whole = name && total === 100 && drafts.every(one => one.version);
+  const whole = name && choice.body && total === 100 && drafts.every(one => one.version);
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (whole) {
@@ -125,15 +126,7 @@ export default function NewServicePanel({ args }: PanelProps): JSX.Element {
       <div className="hm-form">
         <div className="hm-two">
           <TextField label={t('serve.name')} limit={32} autoFocus value={name} onChange={setName} error={fieldError(deploy.error, 'name')} hint={t('serve.nameHint')} />
-          <SelectField
-            label={t('train.spec')}
-            value={String(spec?.id ?? '')}
-            options={(specs.data ?? []).map(one => ({
-              value: String(one.id),
-              label: `${one.name}: ${formatResources(one.resources)}, ${t('money.perHour', { money: formatMoney(one.price_per_hour_micros) })}`
-            }))}
-            onChange={value => setSpec(Number(value))}
-          />
+          <SpecFields specs={specs.data ?? []} choice={choice} error={deploy.error} />
         </div>
         {drafts.map((draft, at) => (
           <Card

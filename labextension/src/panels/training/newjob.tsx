@@ -4,8 +4,8 @@ import { AsCode } from '../../components/ascode';
 import { Button, Card } from '../../components/basics';
 import { ErrorLine, ErrorView, SkeletonPage, Empty } from '../../components/feedback';
 import { NumberField, SelectField, TextField, fieldError } from '../../components/fields';
+import { SpecFields, useSpecChoice } from '../../components/specfields';
 import { VerdictLine, canStart } from '../../components/verdict';
-import { formatMoney, formatResources } from '../../domain/format';
 import { useFrame, useTab } from '../../frame';
 import { t } from '../../i18n';
 import { useSettled } from '../../queries/account';
@@ -35,13 +35,13 @@ export default function NewJobPanel({ args }: PanelProps): JSX.Element {
   const [algorithmId, setAlgorithm] = useState<number | null>(null);
   const [datasetId, setDataset] = useState<number | null>(Number(args['dataset']) || null);
   const [version, setVersion] = useState(String(args['version'] ?? ''));
-  const [specId, setSpec] = useState<number | null>(null);
   const [hours, setHours] = useState<number | null>(null);
   const [changed, setChanged] = useState<Record<string, unknown>>({});
   const versions = useVersionsOf(datasetId);
 
   const algorithm = algorithms.data?.find(one => one.id === algorithmId) ?? algorithms.data?.[0];
-  const spec = specs.data?.find(one => one.id === specId) ?? specs.data?.[0];
+  const choice = useSpecChoice(specs.data);
+  const { choose } = choice;
   const dataset = datasets.data?.find(one => one.id === datasetId) ?? null;
   useEffect(() => {
     const run = from.data;
@@ -50,9 +50,11 @@ export default function NewJobPanel({ args }: PanelProps): JSX.Element {
       setAlgorithm(run.algorithm?.id ?? null);
       setDataset(run.dataset?.id ?? null);
       setVersion(run.dataset?.version ?? '');
-      setSpec(run.spec.id);
+      choose({ basic: run.spec.id, accelerator: run.spec.accelerator_spec?.id ?? null });
       setChanged(run.parameters);
     }
+    // Once, when the run to start from is there: what the person changes afterwards stays.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [from.data]);
   useEffect(() => {
     if (!version && dataset?.current_version) {
@@ -65,19 +67,19 @@ export default function NewJobPanel({ args }: PanelProps): JSX.Element {
     [algorithm, changed]
   );
   const body: JobBody | null =
-    algorithm && datasetId && version && spec
+    algorithm && datasetId && version && choice.body
       ? {
           name,
           algorithm_id: algorithm.id,
           dataset: { id: datasetId, version },
           parameters,
-          spec_id: spec.id,
+          ...choice.body,
           ...(hours ? { longest_seconds: Math.round(hours * 3600) } : {})
         }
       : null;
   const settled = useSettled(JSON.stringify(body && { ...body, name: body.name || 'preview' }), 400);
   const preview = usePreview(JSON.parse(settled) as JobBody | null);
-  const verdict = useVerdict(spec?.id ?? null, 'training');
+  const verdict = useVerdict(choice.body && [choice.body], 'training');
   const start = useStartJob(job => {
     if (job.latest_run) {
       open('run', { id: job.latest_run.id });
@@ -118,7 +120,7 @@ export default function NewJobPanel({ args }: PanelProps): JSX.Element {
       <header className="hm-head">
         <h1>{t('train.new')}</h1>
         <span className="hm-grow" />
-        {body && <AsCode forms={jobForms({ ...body, name: name || 'my-job' }, algorithm?.name ?? '', dataset?.name ?? '', spec?.name ?? '')} />}
+        {body && <AsCode forms={jobForms({ ...body, name: name || 'my-job' }, algorithm?.name ?? '', dataset?.name ?? '', choice.basic?.name ?? '')} />}
       </header>
       <div className="hm-form">
         <TextField
@@ -138,16 +140,7 @@ export default function NewJobPanel({ args }: PanelProps): JSX.Element {
             hint={algorithm?.description}
             onChange={value => setAlgorithm(Number(value))}
           />
-          <SelectField
-            label={t('train.spec')}
-            value={String(spec?.id ?? '')}
-            options={(specs.data ?? []).map(one => ({
-              value: String(one.id),
-              label: `${one.name}: ${formatResources(one.resources)}, ${t('money.perHour', { money: formatMoney(one.price_per_hour_micros) })}`
-            }))}
-            error={fieldError(start.error, 'spec_id')}
-            onChange={value => setSpec(Number(value))}
-          />
+          <SpecFields specs={specs.data ?? []} choice={choice} error={start.error} />
           <SelectField
             label={t('train.dataset')}
             value={String(datasetId ?? '')}
