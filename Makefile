@@ -24,13 +24,14 @@ PANEL_SOURCES := package.json package-lock.json \
 UP_FLAGS := $(if $(DEMO),--demo) $(if $(PORT),--port $(PORT)) $(if $(filter command line,$(origin HOST)),--host $(HOST)) \
 	$(if $(STATE_DIR),--state-dir $(STATE_DIR)) $(ARGS)
 
-.PHONY: help install install-test environments up test lint types unit front-end chromium e2e bench test-kill lock clean
+.PHONY: help install install-test environments up test lint types unit front-end chromium e2e bench test-kill test-kubernetes lock clean
 
 help:
 	@echo "make up [DEMO=1] [PORT=8000] [STATE_DIR=...]   install what is missing and run Himalia here"
 	@echo "make install     install without running"
 	@echo "make test        lint, types, unit, contract, API (SQLite and PostgreSQL), panels, browser"
 	@echo "make test-kill   kill processes at random moments; bills must equal the journals"
+	@echo "make test-kubernetes KUBECONFIG=...   the contract and the cluster tests against a real cluster"
 	@echo "make bench       measure against the named peers; results in build/bench.json"
 	@echo "make lock        resolve the locks anew"
 	@echo "make clean       remove everything built; states of installations stay"
@@ -129,6 +130,11 @@ e2e: install-test chromium
 
 test-kill: install-test
 	$(BIN)/pytest -m kill tests
+
+# Against any cluster; see tests/contract/kubernetes_harness.py for the image and storage class it may need.
+test-kubernetes: install-test
+	@test -n "$(KUBECONFIG)" || { echo "name a cluster: make test-kubernetes KUBECONFIG=/path/to/kubeconfig"; exit 1; }
+	KUBECONFIG="$(KUBECONFIG)" $(BIN)/pytest -m cluster tests/contract tests/cluster
 
 bench: install-test
 	@mkdir -p build

@@ -62,7 +62,7 @@ class KubernetesHarness(LocalHarness):
     def close(self) -> None:
         backend: Any = self.backend
         for tenant in ("acme", "globex"):
-            self.run(backend.remove_space(tenant))
+            self.run(backend.remove_space(tenant), seconds=150)
         self.run(backend.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -205,9 +205,9 @@ class KubernetesBackend:
             return  # it is there, running or ended; an attempt is never changed
         made = objects.attempt_objects(plan, self.options, prefer=self._prefer(plan))
         await self.ensure_space(plan.tenant)
+        if plan.kind in self.options.hub_kinds:
+            return  # the hub's spawner makes its pod and what belongs to it, in the space made here
         for manifest in made:
-            if manifest["kind"] == "Pod" and plan.kind in self.options.hub_kinds:
-                continue  # the hub's spawner makes it
             await self._make(manifest)
 
     async def _make(self, manifest: Manifest) -> None:
@@ -304,7 +304,7 @@ class KubernetesBackend:
             await asyncio.sleep(_BEGIN_SECONDS)
         namespace, pod = found
         path = _POD.path(namespace, pod["metadata"]["name"]) + "/log"
-        query = {"container": pods.CONTAINER} | ({"follow": "true"} if follow else {})
+        query = {"container": _container(pod)} | ({"follow": "true"} if follow else {})
         position = 0
         async with contextlib.aclosing(self.cluster.chunks(path, query, idle_seconds=_FOLLOW_IDLE)) as pieces:
             async for piece in pieces:
@@ -328,9 +328,9 @@ class KubernetesBackend:
         self, workload: str, attempt: int, command: Sequence[str], *, replica: int = 0
     ) -> tuple[int, bytes]:
         namespace, pod = self._pod(workload, attempt, replica)
-        if "running" not in (pod.get("status", {}).get("containerStatuses") or [{}])[0].get("state", {}):
+        if "running" not in facts.main_status(pod).get("state", {}):
             raise BackendError(f"attempt {attempt} of {workload} does not run", retryable=False)
-        return await executing.execute(self.cluster, namespace, pod["metadata"]["name"], pods.CONTAINER, command)
+        return await executing.execute(self.cluster, namespace, pod["metadata"]["name"], _container(pod), command)
 
     def _pod(self, workload: str, attempt: int, replica: int) -> tuple[str, Manifest]:
         naming.check_workload(workload)
@@ -418,9 +418,14 @@ async def _tolerate_missing(work: Awaitable[Manifest]) -> Manifest:
         raise
 
 
+def _container(pod: Manifest) -> str:
+    """The first container is the workload's; the hub names its own differently."""
+    return str(pod["spec"]["containers"][0]["name"])
+
+
 def _has_begun(pod: Manifest) -> bool:
     """Its container has run, so that there is a log."""
-    main = (pod.get("status", {}).get("containerStatuses") or [{}])[0]
+    main = facts.main_status(pod)
     ended = main.get("state", {}).get("terminated") or main.get("lastState", {}).get("terminated")
     return "running" in main.get("state", {}) or bool(ended and ended.get("containerID"))
 

@@ -73,7 +73,7 @@ def observe_pod(pod: Manifest, index: int, around: Surroundings, stop: datetime 
     """What one pod tells; ``stop`` is when the platform asked for its end."""
     stop = moment(annotation(pod, naming.STOP)) or stop
     status, spec = pod.get("status", {}), pod["spec"]
-    main = _main(status)
+    main = main_status(pod)
     state = main.get("state", {})
     node = spec.get("nodeName", "")
     ended = state.get("terminated")
@@ -155,9 +155,11 @@ def _with(replica: ObservedReplica, **changes: Any) -> ObservedReplica:
     return replace(replica, **changes)
 
 
-def _main(status: Manifest) -> Manifest:
-    found: Sequence[Manifest] = status.get("containerStatuses") or ()
-    return found[0] if found else {}
+def main_status(pod: Manifest) -> Manifest:
+    """The status of the workload's own container, which is the first of its spec."""
+    name = pod["spec"]["containers"][0].get("name")
+    found: Sequence[Manifest] = pod.get("status", {}).get("containerStatuses") or ()
+    return next((item for item in found if item.get("name") == name), {})
 
 
 def _addresses(spec: Manifest, status: Manifest) -> dict[str, str]:
@@ -313,7 +315,7 @@ def cause_of(pod: Manifest, around: Surroundings) -> Cause | None:
     scheduled = _condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
         return causes.unschedulable(str(scheduled.get("message", "")), around.shortage)
-    waiting = _main(status).get("state", {}).get("waiting", {})
+    waiting = main_status(pod).get("state", {}).get("waiting", {})
     if waiting.get("reason") in (*causes.IMAGE_WAITING, *causes.CONTAINER_WAITING):
         return _waiting_cause(pod, waiting)
     if status.get("phase") == "Pending" and waiting.get("reason") in (None, "ContainerCreating", "PodInitializing"):

@@ -15,6 +15,7 @@ from himalia_hub.backends.protocol import BackendError
 
 log = logging.getLogger("himalia.backends.kubernetes")
 REPAIR_SECONDS = 300.0
+REMOVE_SECONDS = 120.0
 _BOUND_TRIES = 8
 
 
@@ -47,7 +48,8 @@ class Keeper:
             BackendError: Not retryable where a namespace of this name belongs to somebody else.
         """
         if quota is None:
-            quota = await self._quota_of(tenant) if self._quota_of is not None else SpaceQuota()
+            known = self._quota.get(tenant, SpaceQuota())
+            quota = await self._quota_of(tenant) if self._quota_of is not None else known
         async with self._locks.setdefault(tenant, asyncio.Lock()):
             fresh = time.monotonic() - self._made.get(tenant, float("-inf")) < REPAIR_SECONDS
             if fresh and self._quota.get(tenant) == quota:
@@ -117,7 +119,11 @@ class Keeper:
                 self._made.setdefault(tenant, 0.0)
 
     async def remove(self, tenant: str) -> None:
-        """Delete the namespace and with it everything of the tenant; succeeds when it is gone already."""
+        """Delete the namespace and with it everything of the tenant; returns once it is gone.
+
+        Raises:
+            BackendError: It is not ours, or (retryable) something in it does not let go yet.
+        """
         name = naming.namespace(self._options.release, tenant)
         path = KINDS["v1/Namespace"].path(name=name)
         found = await self._cluster.find(path)
@@ -128,3 +134,8 @@ class Keeper:
         if found["metadata"].get("labels", {}).get(naming.RELEASE) != self._options.release:
             raise BackendError(f"the namespace {name} is not this installation's and stays", retryable=False)
         await self._cluster.delete(path, uid=found["metadata"]["uid"])
+        until = time.monotonic() + REMOVE_SECONDS
+        while await self._cluster.find(path) is not None:
+            if time.monotonic() > until:
+                raise BackendError(f"the namespace {name} is still being removed", retryable=True)
+            await asyncio.sleep(0.5)
