@@ -10,18 +10,22 @@ export interface Collection<T> {
   kind: string;
   path: string;
   key: (item: T) => string | number;
+  /** Sent with every request: which organisation the collection is of. */
+  query?: QueryParameters;
+  /** Where making a record says that: in its body instead of the query. */
+  scopeInBody?: boolean;
 }
 
 const one = (path: string, key: string | number): string => `${path}/${encodeURIComponent(String(key))}`;
 
 export const useRecords = <T>(of: Collection<T>, query: QueryParameters = {}, enabled = true): PagedList<T> =>
-  usePaged<T>(keys.list(of.kind, query), of.path, query, enabled);
+  usePaged<T>(keys.list(of.kind, { ...query, ...of.query }), of.path, { ...query, ...of.query }, enabled);
 
 export function useRecord<T>(of: Collection<T>, key: string | number, enabled = true): UseQueryResult<T> {
   const { client } = useFrame();
   return useQuery({
-    queryKey: [of.kind, 'one', key],
-    queryFn: ({ signal }) => client.get<T>(one(of.path, key), undefined, signal),
+    queryKey: [of.kind, 'one', key, of.query ?? {}],
+    queryFn: ({ signal }) => client.get<T>(one(of.path, key), of.query, signal),
     enabled
   });
 }
@@ -30,7 +34,7 @@ export interface RecordChanges<T> {
   read: (key: string | number) => Promise<T>;
   create: <Made = T>(body: unknown) => Promise<Made>;
   update: (key: string | number, changes: unknown, version: number) => Promise<T>;
-  remove: (key: string | number, version?: number, query?: QueryParameters) => Promise<void>;
+  remove: <Answer = undefined>(key: string | number, version?: number, query?: QueryParameters) => Promise<Answer>;
   act: <Answer = T>(key: string | number, action: string, body?: unknown, version?: number) => Promise<Answer>;
   /** Reads everything of the collection again. */
   refresh: () => Promise<void>;
@@ -51,15 +55,30 @@ export function useRecordChanges<T>(of: Collection<T>, touched: readonly string[
     }
   };
   return {
-    read: key => client.get<T>(one(of.path, key)),
-    create: <Made = T>(body: unknown) => after(client.post<Made>(of.path, body)),
-    update: (key, changes, version) => after(client.patch<T>(one(of.path, key), changes, version)),
-    remove: (key, version, query) =>
-      after(client.json<undefined>('DELETE', one(of.path, key), { version, query })),
+    read: key => client.get<T>(one(of.path, key), of.query),
+    create: <Made = T>(body: unknown) => after(
+        of.scopeInBody
+          ? client.post<Made>(of.path, { ...(body as object), ...of.query })
+          : client.post<Made>(of.path, body, { query: of.query })
+      ),
+    update: (key, changes, version) => after(client.json<T>('PATCH', one(of.path, key), { body: changes, version, query: of.query })),
+    remove: <Answer = undefined>(key: string | number, version?: number, query?: QueryParameters) =>
+      after(client.json<Answer>('DELETE', one(of.path, key), { version, query: { ...of.query, ...query } })),
     act: <Answer = T>(key: string | number, action: string, body?: unknown, version?: number) =>
-      after(client.post<Answer>(`${one(of.path, key)}/${action}`, body, { version })),
+      after(client.post<Answer>(`${one(of.path, key)}/${action}`, body, { version, query: of.query })),
     refresh
   };
+}
+
+/** Every entry of a short list, for choices in forms: departments, groups, organisations. */
+export function useChoices<T>(of: Collection<T>, query: QueryParameters = {}, enabled = true): UseQueryResult<T[]> {
+  const { client } = useFrame();
+  const asked = { limit: 500, ...query, ...of.query };
+  return useQuery({
+    queryKey: [of.kind, 'list', undefined, asked, 'choices'],
+    queryFn: async ({ signal }) => (await client.get<{ items: T[] }>(of.path, asked, signal)).items,
+    enabled
+  });
 }
 
 /** A list that the platform answers whole: searched and sorted here. */

@@ -10,6 +10,7 @@ import { t } from '../../i18n';
 import { useMe, useNow } from '../../queries/account';
 import { standingOf, useStepUp } from '../../queries/standing';
 import { SectionTab } from './place';
+import { ScopeProvider } from './scope';
 import { GROUPS, permissionsOf, sectionsOf, type Section } from './sections';
 
 export default function AdministrationPanel(): JSX.Element {
@@ -75,11 +76,13 @@ function Administration(): JSX.Element {
         {locked ? (
           <Locked />
         ) : (
-          <SectionTab section={current.id} key={current.id}>
-            <Suspense fallback={<SkeletonPage />}>
-              <current.Component />
-            </Suspense>
-          </SectionTab>
+          <ScopeProvider>
+            <SectionTab section={current.id} key={current.id}>
+              <Suspense fallback={<SkeletonPage />}>
+                <current.Component />
+              </Suspense>
+            </SectionTab>
+          </ScopeProvider>
         )}
       </main>
     </div>

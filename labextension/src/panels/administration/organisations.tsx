@@ -1,6 +1,6 @@
 /** Organisations, for the platform: create with a first administrator, edit, disable, delete when empty (TEN-1, TEN-2). */
 import { useState, type JSX } from 'react';
-import type { Moment, Reference } from '../../api/types';
+import type { Moment } from '../../api/types';
 import { Button, Time } from '../../components/basics';
 import { Empty, toast } from '../../components/feedback';
 import { ListPage, useListView, type Filter } from '../../components/listpage';
@@ -13,35 +13,13 @@ import type { Column } from '../../components/table';
 import { formatMoment, formatNumber } from '../../domain/format';
 import { t } from '../../i18n';
 import { useMe } from '../../queries/account';
-import { useRecord, useRecordChanges, useRecords, type Collection } from '../../queries/records';
+import { useRecord, useRecordChanges, useRecords } from '../../queries/records';
 import { administers, useStepUp } from '../../queries/standing';
+import { ORGANISATIONS, type Organisation, type SignInLink } from './collections';
 import { Ask, Enabled, Loaded, Once } from './parts';
 import { NEW, usePlace } from './place';
 import { QuotaForm } from './quotaform';
 
-export interface Organisation {
-  id: number;
-  code: string;
-  name: string;
-  description: string;
-  enabled: boolean;
-  valid_until: Moment | null;
-  state: 'enabled' | 'disabled' | 'expired';
-  members: number;
-  departments: number;
-  administrators: Reference[];
-  created_at: Moment;
-  updated_at: Moment;
-  version: number;
-}
-
-export interface SignInLink {
-  name: string;
-  url: string;
-  expires_at: Moment;
-}
-
-export const ORGANISATIONS: Collection<Organisation> = { kind: 'organisation', path: '/organisations', key: one => one.id };
 const MANAGE = 'tenancy.organisation.manage';
 
 const stateWords = (organisation: Organisation): JSX.Element => (

@@ -25,6 +25,34 @@ export const SECTIONS: readonly Section[] = [
     Component: lazy(() => import('./organisations'))
   },
   {
+    id: 'departments',
+    group: 'people',
+    title: 'departments.title',
+    icon: 'folder',
+    Component: lazy(() => import('./departments'))
+  },
+  {
+    id: 'members',
+    group: 'people',
+    title: 'members.title',
+    icon: 'people',
+    Component: lazy(() => import('./members'))
+  },
+  {
+    id: 'groups',
+    group: 'people',
+    title: 'groups.title',
+    icon: 'person',
+    Component: lazy(() => import('./groups'))
+  },
+  {
+    id: 'roles',
+    group: 'people',
+    title: 'roles.title',
+    icon: 'check',
+    Component: lazy(() => import('./roles'))
+  },
+  {
     id: 'quotas',
     group: 'resources',
     title: 'quotas.title',

@@ -1,0 +1,239 @@
+/** Departments: who is in them, who administers them, what they may use (TEN-5). */
+import { useState, type JSX } from 'react';
+import { Button, Time } from '../../components/basics';
+import { Empty, toast, toastError } from '../../components/feedback';
+import { ListPage, useListView, type Filter } from '../../components/listpage';
+import { Menu } from '../../components/menu';
+import { RecordForm, type FieldGroup } from '../../components/record/form';
+import { useLeave } from '../../components/record/guard';
+import { RecordPage } from '../../components/record/page';
+import { PartTabs } from '../../components/record/tabs';
+import type { ControlProps } from '../../components/record/fields';
+import type { Column } from '../../components/table';
+import { formatMoment, formatNumber } from '../../domain/format';
+import { t } from '../../i18n';
+import { useMe } from '../../queries/account';
+import { useRecord, useRecordChanges, useRecords } from '../../queries/records';
+import { administers, useStepUp } from '../../queries/standing';
+import { DEPARTMENTS, useScoped, type Department } from './collections';
+import { Ask, Enabled, Loaded } from './parts';
+import { MembersInside, MemberPicker, type Chosen } from './people';
+import { NEW, usePlace } from './place';
+import { QuotaForm } from './quotaform';
+import { OrganisationPicker } from './scope';
+
+const MANAGE = 'tenancy.department.manage';
+
+const columns = (): Column<Department>[] => [
+  { id: 'name', title: t('record.name'), width: 160, grow: 2, sort: 'name', cell: one => <b>{one.name}</b> },
+  { id: 'state', title: t('record.state'), width: 112, cell: one => <Enabled on={one.enabled} /> },
+  { id: 'members', title: t('members.title'), width: 96, numeric: true, cell: one => formatNumber(one.members) },
+  { id: 'administrators', title: t('organisations.administrators'), width: 160, grow: 1, above: 560, cell: one => one.administrators.map(person => person.name).join(', ') || <span className="hm-muted">–</span> },
+  { id: 'description', title: t('record.description'), width: 140, grow: 1, above: 820, cell: one => <span className="hm-muted">{one.description}</span> },
+  { id: 'updated', title: t('train.updated'), width: 128, numeric: true, above: 640, sort: 'updated_at', cell: one => <Time at={one.updated_at} /> }
+];
+
+export const enabledFilter = (): Filter => ({
+  id: 'enabled',
+  label: t('record.state'),
+  options: [
+    { value: 'true', label: t('record.enabled') },
+    { value: 'false', label: t('record.disabled') }
+  ]
+});
+
+export default function DepartmentsSection(): JSX.Element {
+  const place = usePlace();
+  const filters = [enabledFilter()];
+  const view = useListView(filters, 'name');
+  const list = useRecords(useScoped(DEPARTMENTS), view.query, !place.record);
+  const me = useMe().data;
+  if (place.record === NEW) {
+    return <NewDepartment />;
+  }
+  if (place.record) {
+    return <DepartmentPage id={Number(place.record)} />;
+  }
+  const create = administers(me, MANAGE) ? (
+    <Button look="primary" icon="plus" onClick={() => place.open(NEW)}>
+      {t('departments.new')}
+    </Button>
+  ) : undefined;
+  return (
+    <ListPage
+      title={t('departments.title')}
+      list={list}
+      view={view}
+      filters={filters}
+      columns={columns()}
+      searchLabel={t('record.name')}
+      id={one => one.id}
+      name={one => one.name}
+      onOpen={one => place.open(one.id)}
+      actions={
+        <>
+          <OrganisationPicker />
+          {create}
+        </>
+      }
+      empty={
+        <Empty icon="folder" title={t('departments.empty')} action={create}>
+          {t('departments.emptyHint')}
+        </Empty>
+      }
+    />
+  );
+}
+
+interface Values {
+  name: string;
+  description: string;
+  administrators: Chosen[];
+}
+
+const valuesOf = (one: Department): Values => ({ name: one.name, description: one.description, administrators: one.administrators });
+const bodyOf = (values: Partial<Values>) => ({ ...values, ...(values.administrators ? { administrators: values.administrators.map(one => one.id) } : {}) });
+
+const groups = (): FieldGroup<Values>[] => [
+  {
+    id: 'facts',
+    fields: [
+      { name: 'name', type: 'text', label: t('record.name'), limit: 32, hint: t('departments.nameHint') },
+      { name: 'description', type: 'area', label: t('record.description'), optional: true, limit: 1000 },
+      {
+        name: 'administrators',
+        type: 'custom',
+        label: t('organisations.administrators'),
+        render: ({ value, onChange, error }: ControlProps<Chosen[]>) => (
+          <MemberPicker label={t('organisations.administrators')} hint={t('departments.administratorsHint')} value={value} onChange={onChange} error={error} />
+        )
+      }
+    ]
+  }
+];
+
+function NewDepartment(): JSX.Element {
+  const place = usePlace();
+  const changes = useRecordChanges(useScoped(DEPARTMENTS), ['member']);
+  const stepUp = useStepUp();
+  return (
+    <RecordPage list={t('departments.title')} onBack={place.close} title={t('departments.new')}>
+      <RecordForm<Values>
+        stored={{ values: { name: '', description: '', administrators: [] }, version: undefined }}
+        groups={groups()}
+        save={async values => {
+          const made = await changes.create(bodyOf(values));
+          toast(t('record.createdNow', { name: made.name }));
+          place.open(made.id);
+        }}
+        accept={t('departments.create')}
+        onCancel={place.close}
+        stepUp={stepUp.ask}
+      />
+    </RecordPage>
+  );
+}
+
+function DepartmentPage({ id }: { id: number }): JSX.Element {
+  const place = usePlace();
+  const of = useScoped(DEPARTMENTS);
+  const answer = useRecord(of, id);
+  const changes = useRecordChanges(of, ['member', 'quota']);
+  const stepUp = useStepUp();
+  const leave = useLeave();
+  const me = useMe().data;
+  const [asking, setAsking] = useState<'disable' | 'delete' | null>(null);
+  const may = administers(me, MANAGE);
+  return (
+    <Loaded answer={answer}>
+      {one => (
+        <RecordPage
+          list={t('departments.title')}
+          onBack={place.close}
+          title={one.name}
+          aside={<Enabled on={one.enabled} />}
+          actions={
+            may && (
+              <>
+                {one.enabled ? (
+                  <Button icon="pause" onClick={() => leave(() => setAsking('disable'))}>
+                    {t('record.disable')}
+                  </Button>
+                ) : (
+                  <Button icon="play" onClick={() => leave(() => void changes.act(one.id, 'enable').then(() => toast(t('record.enabledNow', { name: one.name })), toastError))}>
+                    {t('record.enable')}
+                  </Button>
+                )}
+                <Menu
+                  label={t('action.more')}
+                  button={{ icon: 'more' }}
+                  items={[{ id: 'delete', label: t('action.delete'), icon: 'trash', danger: true, onSelect: () => leave(() => setAsking('delete')) }]}
+                />
+              </>
+            )
+          }
+          facts={[
+            { label: t('record.organisation'), value: one.organisation.name },
+            { label: t('members.title'), value: formatNumber(one.members) },
+            { label: t('record.created'), value: formatMoment(one.created_at) }
+          ]}
+          tabs={
+            <PartTabs
+              current={place.part ?? 'facts'}
+              onChange={place.show}
+              parts={[
+                { id: 'facts', label: t('record.details') },
+                { id: 'members', label: t('members.title'), count: one.members },
+                ...(administers(me, 'compute.quota.manage') ? [{ id: 'quota', label: t('quotas.one') }] : [])
+              ]}
+            />
+          }
+        >
+          {place.part === 'quota' ? (
+            <QuotaForm of={{ level: 'department', subject: String(one.id), tenant: one.organisation.code }} />
+          ) : place.part === 'members' ? (
+            <MembersInside query={{ department: one.id }} manage={may} name={one.name} addText={t('departments.addText')} change={(add, remove) => changes.act(one.id, 'members', { add, remove }, one.version)} />
+          ) : (
+            <RecordForm<Values>
+              key={one.version}
+              stored={{ values: valuesOf(one), version: one.version }}
+              groups={groups()}
+              readOnly={!may}
+              save={async (values, changed, version) => {
+                await changes.update(one.id, bodyOf(changed), version ?? 0);
+                toast(t('record.saved', { name: values.name }));
+              }}
+              reload={async () => {
+                const now = await changes.read(one.id);
+                return { values: valuesOf(now), version: now.version };
+              }}
+              accept={t('action.save')}
+              onCancel={place.close}
+              stepUp={stepUp.ask}
+            />
+          )}
+          {asking === 'disable' && (
+            <Ask title={t('record.disableTitle', { name: one.name })} accept={t('record.disable')} danger run={() => changes.act(one.id, 'disable').then(() => toast(t('record.disabledNow', { name: one.name })))} onClose={() => setAsking(null)}>
+              <p>{t('organisations.disableText', { count: one.members })}</p>
+            </Ask>
+          )}
+          {asking === 'delete' && (
+            <Ask
+              title={t('record.deleteTitle', { name: one.name })}
+              accept={t('action.delete')}
+              danger
+              run={async () => {
+                await changes.remove(one.id, one.version);
+                toast(t('record.deleted', { name: one.name }));
+                place.close();
+              }}
+              onClose={() => setAsking(null)}
+            >
+              <p>{t('departments.deleteText')}</p>
+            </Ask>
+          )}
+        </RecordPage>
+      )}
+    </Loaded>
+  );
+}
