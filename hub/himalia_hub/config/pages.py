@@ -438,13 +438,16 @@ class StartDataHandler(HimaliaPage):
             self.refuse(error)
 
 
+_NOTEBOOK_FIELDS = ("name", "spec_id", "accelerator_spec_id", "environment", "description")
+
+
 class StartNotebookHandler(HimaliaPage):
     """Makes and starts a notebook."""
 
     async def post(self) -> None:
         user = self.signed_in()
         body = self.body()
-        wanted = {key: body[key] for key in ("name", "spec_id", "environment", "description") if key in body}
+        wanted = {key: body[key] for key in _NOTEBOOK_FIELDS if key in body}
         try:
             made = await self.platform.post("notebooks", {"hub_user": user.name, **wanted}, language=self.language)
         except (Refused, Unreachable) as error:
@@ -475,7 +478,11 @@ class ToStartPage(HimaliaPage):
 
 async def start_page(handler: HimaliaPage, user: Any) -> dict[str, Any]:
     """The platform's start page with the address of each notebook that the hub serves."""
-    page: dict[str, Any] = await handler.platform.get("start-page", user=user.name, language=handler.language)
+    chosen = handler.get_query_argument("accelerator", "")
+    accelerator = int(chosen) if chosen.isascii() and chosen.isdigit() and 0 < len(chosen) < 16 else None
+    page: dict[str, Any] = await handler.platform.get(
+        "start-page", user=user.name, language=handler.language, accelerator=accelerator or None
+    )
     origin = user_origin(_hub_settings().hub_url, user.name)
     for notebook in page["notebooks"]:
         server = notebook["server_name"]

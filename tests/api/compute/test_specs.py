@@ -167,6 +167,29 @@ def test_a_start_takes_one_basic_and_one_accelerator_spec(platform: World) -> No
         assert card["id"] not in [profile["spec"]["id"] for profile in client.get("/profiles").json()]
 
 
+def test_the_start_page_judges_profiles_with_the_card(platform: World) -> None:
+    """BEY-1: choosing an accelerator changes every profile's verdict, as the start would."""
+    basic, card = make(platform, **BASIC).json(), make(platform, **CARD).json()
+    with platform.live.internal() as client:
+        user = platform.alpha.member.hub_name
+
+        def page(**more: Any) -> Any:
+            return client.get("/start-page", params={"user": user, **more}).raise_for_status().json()
+
+        plain = page()
+        assert [one["id"] for one in plain["accelerators"]] == [card["id"]] and plain["accelerator"] is None
+        assert card["id"] not in [one["spec"]["id"] for one in plain["profiles"]]
+        with_card = page(accelerator=card["id"])
+        verdict = next(one["verdict"] for one in with_card["profiles"] if one["spec"]["id"] == basic["id"])
+        assert verdict["uses"][GPU] == 1 and with_card["accelerator"] == card["id"]
+        with platform.alpha.administrator.client(step_up=True) as admin:
+            quota = {"level": "tenant", "subject": "alpha", "limits": {GPU: 0}}
+            admin.put("/quotas", json=quota, headers={"If-Match": '"1"'}).raise_for_status()
+        verdict = page(accelerator=card["id"])["profiles"][0]["verdict"]
+        assert (verdict["verdict"], verdict["resource"], verdict["limit"]) == ("over_quota", GPU, 0)
+        assert page(accelerator=999)["accelerator"] is None, "a deleted one is no longer chosen"
+
+
 def test_the_first_sizes_are_basic_ones_and_one_of_each_card() -> None:
     made = specs.defaults(NODES)
     assert {one["kind"] for one in made if one["accelerators"]} == {"gpu", "gpu_mig", "npu", "vnpu"}

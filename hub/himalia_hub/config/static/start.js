@@ -29,6 +29,7 @@
   const byId = id => document.getElementById(id);
   let page = given.page;
   let chosen = null;
+  let accelerator = null;
   let nameTouched = false;
   let timer = 0;
   const drawn = {};
@@ -222,6 +223,7 @@
       select.value = page.default_environment ?? page.environments[0].name;
       select.dataset.set = '1';
     }
+    drawAccelerators();
     const environment = page.environments.find(item => item.name === select.value);
     byId('environment-facts').textContent = environment
       ? t('start.python', {
@@ -242,8 +244,26 @@
       return [verdictMark(entry.verdict), el('span', { class: 'grow' }), cost];
     });
     const button = byId('start');
-    button.disabled = busy || !entry || !STARTS.has(entry.verdict.verdict) || !page.environments.length;
+    const judged = (page.accelerator ?? null) === accelerator;
+    button.disabled = busy || !judged || !entry || !STARTS.has(entry.verdict.verdict) || !page.environments.length;
     button.replaceChildren(icon('play'), busy ? t('start.starting') : t('start.go', { name: name.value }));
+  }
+
+  // Cards are added to a profile; the platform then judges every profile with them.
+  const cards = spec =>
+    Object.entries(spec.resources.accelerators).map(([name, count]) => `${count} × ${spec.accelerator_label || name.split('/').pop()}`).join(' + ');
+
+  function drawAccelerators() {
+    const select = byId('accelerator');
+    select.hidden = byId('accelerator-label').hidden = !page.accelerators.length;
+    draw('accelerators', page.accelerators, select, () => [
+      el('option', { value: '' }, t('start.no_accelerator')),
+      ...page.accelerators.map(spec => {
+        const rate = spec.price_per_hour_micros ? `${money(spec.price_per_hour_micros, 2)}${t('start.per_hour')}` : t('start.free');
+        return el('option', { value: spec.id }, `${spec.name} · ${cards(spec)} · ${rate}`);
+      })
+    ]);
+    select.value = page.accelerators.some(spec => spec.id === accelerator) ? String(accelerator) : '';
   }
 
   // One notebook: what it is, what it does, and while it starts its steps.
@@ -390,7 +410,7 @@
     drawForm();
     try {
       const made = await call('/hub/himalia/api/notebooks', {
-        name: byId('name').value.trim(), spec_id: chosen, environment: byId('environment').value,
+        name: byId('name').value.trim(), spec_id: chosen, accelerator_spec_id: accelerator, environment: byId('environment').value,
         description: byId('description').value.trim()
       });
       sessionStorage.setItem('himalia-opening', made.server_name);
@@ -423,7 +443,11 @@
   async function refresh() {
     clearTimeout(timer);
     try {
-      page = await call('/hub/himalia/api/start');
+      const asked = accelerator;
+      const answer = await call(`/hub/himalia/api/start${asked ? `?accelerator=${asked}` : ''}`);
+      if (asked !== accelerator) return;
+      page = answer;
+      accelerator = page.accelerator ?? null;
       if (byId('problem').dataset.lost) {
         delete byId('problem').dataset.lost;
         say(null);
@@ -463,6 +487,11 @@
   byId('form').addEventListener('submit', start);
   byId('name').addEventListener('input', () => { nameTouched = true; drawForm(); });
   byId('environment').addEventListener('change', drawForm);
+  byId('accelerator').addEventListener('change', event => {
+    accelerator = Number(event.target.value) || null;
+    drawForm();
+    refresh();
+  });
   document.addEventListener('visibilitychange', () => { if (!document.hidden) refresh(); });
   drawAll();
   openWhenReady();

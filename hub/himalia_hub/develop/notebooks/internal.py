@@ -88,12 +88,17 @@ def start_page(ctx: Context, query: schemas.StartPageQuery) -> dict[str, Any]:
     balance = None
     if platform.has(BalanceView) and actor.reach("money.balance.read") is not None:
         balance = dict(platform.get(BalanceView).balance(db, actor.tenant_id))  # type: ignore[type-abstract]
+    cards = specs.offered(db, "notebook", "accelerator")
+    chosen = next((card for card in cards if card.id == query.accelerator), None)
+    engine = platform.get(Engine)
     return {
         "identity": identity,
         "currency": platform.config.currency.model_dump(),
         "isolation": platform.config.isolation,
         "balance": balance,
-        "profiles": _profiles(ctx, db, actor),
+        "profiles": _profiles(ctx, db, actor, chosen),
+        "accelerators": [specs.to_wire(card, _price(engine, db, actor, card)) for card in cards],
+        "accelerator": chosen.id if chosen is not None else None,
         "environments": environments,
         "default_environment": environments[0]["name"] if environments else "",
         "suggested_name": service.suggested_name(db, actor.user_id, ctx.language),
@@ -101,11 +106,17 @@ def start_page(ctx: Context, query: schemas.StartPageQuery) -> dict[str, Any]:
     }
 
 
-def _profiles(ctx: Context, db: Db, actor: Actor) -> list[dict[str, Any]]:
+def _price(engine: Engine, db: Db, actor: Actor, spec: Any) -> int:
+    resources = specs.resources_of(spec)
+    return engine.budget.estimate(db, actor.tenant_id, resources, 1, "notebook").price_per_hour_micros
+
+
+def _profiles(ctx: Context, db: Db, actor: Actor, accelerator: Any | None) -> list[dict[str, Any]]:
+    """Every basic size with what would happen to a start with it and the chosen accelerator (NB-3, BEY-1)."""
     engine = ctx.platform.get(Engine)
     permitted = actor.reach(service.CREATE) is not None
     found = specs.offered(db, "notebook", specs.BASIC)
-    sizes = [specs.resources_of(spec) for spec in found]
+    sizes = [specs.Choice(spec, accelerator).resources for spec in found]
     try:
         verdicts = engine.verdicts(db, actor, sizes, "notebook", permitted=permitted)
     except BackendUnavailable:

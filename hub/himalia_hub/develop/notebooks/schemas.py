@@ -163,6 +163,8 @@ class StartPageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
     user: Annotated[str, Field(max_length=32)]
     language: Literal["en", "zh"] | None = None
+    accelerator: Annotated[int | None, Field(ge=1)] = None
+    """The accelerator spec that the profiles' verdicts include."""
 
 
 class StartPageNotebook(BaseModel):
@@ -193,6 +195,8 @@ class StartPage(BaseModel):
     isolation: str
     balance: dict[str, Any] | None
     profiles: list[dict[str, Any]]
+    accelerators: list[dict[str, Any]]
+    accelerator: int | None
     environments: list[dict[str, Any]]
     default_environment: str
     suggested_name: str
