@@ -56,6 +56,8 @@ def where(session: Session, context: Context | None, arguments: Mapping[str, Any
     if context.route.permission is None or actor.reach(context.route.permission) is not Reach.PLATFORM:
         return None
     named: Any = context.headers.get("Himalia-Tenant")
+    if context.route.path.startswith("/organisations/{organisation}"):
+        named = arguments.get("organisation")
     for model in arguments.values():
         for name in ("organisation", "tenant"):
             named = getattr(model, name, None) or named

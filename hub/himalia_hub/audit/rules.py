@@ -6,17 +6,20 @@ OPERATION, SECURITY = "operation", "security"
 DONE, REFUSED, FAILED, READ = "done", "refused", "failed", "read"
 
 _SECURITY_AREAS = (
-    "sign_in",
+    "audit",
+    "groups",
     "identity",
+    "internal.first",
     "internal.identity",
     "internal.sign_in",
-    "roles",
-    "policy",
-    "senders",
-    "sources",
-    "audit",
+    "internal.sources",
     "password",
+    "roles",
+    "security",
+    "senders",
+    "sign_in",
     "step_up",
+    "tenancy.sources",
 )
 _SECURITY_WORDS = (
     "token",

@@ -23,9 +23,24 @@ from pathlib import Path
 from typing import Any
 
 COLUMNS = (
-    "chain position at category tenant_id actor_tenant_id user_id actor_name roles address session action "
-    "object_kind object_id outcome detail request_id"
-).split()
+    "chain",
+    "position",
+    "at",
+    "category",
+    "tenant_id",
+    "actor_tenant_id",
+    "user_id",
+    "actor_name",
+    "roles",
+    "address",
+    "session",
+    "action",
+    "object_kind",
+    "object_id",
+    "outcome",
+    "detail",
+    "request_id",
+)
 MOST_NAMED = 200
 Fetch = Callable[[str], bytes]
 
