@@ -6,8 +6,10 @@ registers here in its ``setup`` what it does, inside the same transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy.orm import Session
 
@@ -21,6 +23,16 @@ class Whose:
     tenant_id: int | None = None
     department_id: int | None = None
     user_id: int | None = None
+
+
+class AccountLocks(Protocol):
+    """Accounts locked after too many failed sign-ins; found by ``platform.get(AccountLocks)``."""
+
+    def unlock(self, session: Session, account: str) -> int:
+        """Release it from every address; answers how many locks ended."""
+
+    def locked(self, db: Db, accounts: Collection[str]) -> dict[str, datetime]:
+        """Account → end of its longest lock, for those that are locked now."""
 
 
 Stop = Callable[[Session, Whose], int]

@@ -53,7 +53,7 @@ def template(ctx: Context, query: schemas.TemplateQuery) -> Raw:
 async def export(ctx: Context, query: ExportQuery) -> Stream:
     language = query.language or ctx.language
     asked = query.model_copy(update={"limit": EXPORT_BATCH, "sort": "created_at", "cursor": None})
-    first = ctx.read(lambda db: reading.page(db, ctx.actor, ctx.permission, asked))
+    first = ctx.read(lambda db: reading.page(ctx.platform, db, ctx.actor, ctx.permission, asked))
     return Stream(_pages(ctx, asked, first, language), CSV, headers=_attachment("members.csv"))
 
 
@@ -66,7 +66,7 @@ async def _pages(ctx: Context, asked: ExportQuery, page: dict[str, Any], languag
         following = asked.model_copy(update={"cursor": page["next_cursor"]})
 
         def read(db: Db, following: ExportQuery = following) -> dict[str, Any]:
-            return reading.page(db, ctx.actor, ctx.permission, following)
+            return reading.page(ctx.platform, db, ctx.actor, ctx.permission, following)
 
         page = ctx.read(read)
 

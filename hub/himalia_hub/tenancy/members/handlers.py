@@ -7,8 +7,7 @@ from typing import Any
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Reply, RouteTable
 from himalia_hub.core import objects, paging
-from himalia_hub.core.standing import Standing
-from himalia_hub.identity import lockout
+from himalia_hub.core.standing import AccountLocks, Standing
 from himalia_hub.tenancy import scope, sessions, wording
 from himalia_hub.tenancy.members import file_handlers, granting, links, reading, schemas, service
 from himalia_hub.tenancy.organisations.schemas import SignInLinkOut
@@ -28,12 +27,14 @@ READ, MANAGE, ACTIVATE = "tenancy.user.read", "tenancy.user.manage", "tenancy.us
     response=paging.Page[schemas.MemberOut],
 )
 def list_members(ctx: Context, query: schemas.MemberQuery) -> dict[str, Any]:
-    return reading.page(ctx.db, ctx.actor, ctx.permission, query)
+    return reading.page(ctx.platform, ctx.db, ctx.actor, ctx.permission, query)
 
 
 @routes.get("/members/{member}", permission=READ, summary="One member", query=Where, response=schemas.MemberOut)
 def get_member(ctx: Context, member: int, query: Where) -> dict[str, Any]:
-    return reading.one(ctx.db, service.look(ctx.db, ctx.actor, ctx.permission, member, query.organisation))
+    return reading.one(
+        ctx.platform, ctx.db, service.look(ctx.db, ctx.actor, ctx.permission, member, query.organisation)
+    )
 
 
 @routes.get(
@@ -77,7 +78,7 @@ def create_member(ctx: Context, body: schemas.MemberCreate) -> Reply:
     link = links.invite(ctx.platform, session, user) if service.may_be_invited(session, user) else None
     ctx.audit_object = ("member", str(user.number))
     ctx.audit_detail = {"organisation": tenant.code}
-    return Reply({**reading.one(session, user.id), "link": link})
+    return Reply({**reading.one(ctx.platform, session, user.id), "link": link})
 
 
 @routes.patch(
@@ -93,7 +94,7 @@ def update_member(ctx: Context, member: int, query: Where, body: schemas.MemberU
     user = service.find(session, actor, ctx.permission, member, query.organisation)
     objects.check_version(user, ctx.if_match)
     granting.not_above(session, actor, user)
-    before = reading.one(session, user.id)
+    before = reading.one(ctx.platform, session, user.id)
     moved = granted = False
     if body.display_name is not None:
         user.display_name = wording.check_display_name(body.display_name)
@@ -107,7 +108,7 @@ def update_member(ctx: Context, member: int, query: Where, body: schemas.MemberU
         sessions.renew(session, User.id == user.id)
     ctx.audit_object = ("member", str(user.number))
     ctx.audit_detail = {"before": {key: before[key] for key in ("display_name", "department", "roles")}}
-    return reading.one(session, user.id)
+    return reading.one(ctx.platform, session, user.id)
 
 
 def _switch(ctx: Context, member: int, query: Where, enabled: bool) -> dict[str, Any]:
@@ -116,7 +117,7 @@ def _switch(ctx: Context, member: int, query: Where, enabled: bool) -> dict[str,
     stopped = service.set_enabled(ctx.platform, ctx.session, ctx.actor, user, enabled)
     ctx.audit_object = ("member", str(user.number))
     ctx.audit_detail = {"stopped_workloads": stopped}
-    return reading.one(ctx.session, user.id)
+    return reading.one(ctx.platform, ctx.session, user.id)
 
 
 @routes.post(
@@ -147,9 +148,9 @@ def disable_member(ctx: Context, member: int, query: Where) -> dict[str, Any]:
 def unlock_member(ctx: Context, member: int, query: Where) -> dict[str, Any]:
     user = service.find(ctx.session, ctx.actor, ctx.permission, member, query.organisation)
     granting.not_above(ctx.session, ctx.actor, user)
-    lockout.unlock(ctx.session, reading.account(user))
+    ctx.platform.get(AccountLocks).unlock(ctx.session, reading.account(user))  # type: ignore[type-abstract]
     ctx.audit_object = ("member", str(user.number))
-    return reading.one(ctx.session, user.id)
+    return reading.one(ctx.platform, ctx.session, user.id)
 
 
 @routes.post(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from himalia_hub.auth.actor import Actor
 from himalia_hub.core import clock, paging
 from himalia_hub.core.db import Db
-from himalia_hub.identity.tables import SignInLock
+from himalia_hub.core.standing import AccountLocks
 from himalia_hub.tenancy import scope
 from himalia_hub.tenancy.members.schemas import MemberQuery
 from himalia_hub.tenancy.tables import Department, Group, GroupMember, Tenant, User, UserRole
 from himalia_hub.tenancy.wording import refuse
+
+if TYPE_CHECKING:
+    from himalia_hub.platform.parts import Platform
 
 COLUMNS = (
     User.__table__,
@@ -74,7 +77,7 @@ def _aware(moment: Any, field: str) -> Any:
     return moment
 
 
-def page(db: Db, actor: Actor, permission: str, query: MemberQuery) -> dict[str, Any]:
+def page(platform: Platform, db: Db, actor: Actor, permission: str, query: MemberQuery) -> dict[str, Any]:
     """One page of members."""
     found = paging.page(
         db,
@@ -85,22 +88,23 @@ def page(db: Db, actor: Actor, permission: str, query: MemberQuery) -> dict[str,
         render=lambda row: row,
         search=(User.name, User.display_name, sa.cast(User.number, sa.String)),
     )
-    return {**found, "items": render(db, found["items"])}
+    return {**found, "items": render(platform, db, found["items"])}
 
 
-def one(db: Db, user_id: int) -> dict[str, Any]:
+def one(platform: Platform, db: Db, user_id: int) -> dict[str, Any]:
     row = db.execute(sa.select(*COLUMNS).select_from(JOIN).where(User.id == user_id)).one()
-    return render(db, [row])[0]
+    return render(platform, db, [row])[0]
 
 
-def render(db: Db, rows: list[Any]) -> list[dict[str, Any]]:
+def render(platform: Platform, db: Db, rows: list[Any]) -> list[dict[str, Any]]:
     """Rows of :data:`COLUMNS` in the wire's shape, with roles, groups and locks of all of them."""
     roles: dict[int, list[str]] = {}
     groups: dict[int, list[dict[str, Any]]] = {}
     locks: dict[str, Any] = {}
+    kept = platform.get(AccountLocks)  # type: ignore[type-abstract]
     for some in (rows[start : start + 500] for start in range(0, len(rows), 500)):
         part = [row.id for row in some]
-        locks.update(_locks(db, some))
+        locks.update(kept.locked(db, [account(row) for row in some]))
         for user_id, role in db.execute(
             sa.select(UserRole.user_id, UserRole.role).where(UserRole.user_id.in_(part)).order_by(UserRole.role)
         ):
@@ -138,17 +142,3 @@ def render(db: Db, rows: list[Any]) -> list[dict[str, Any]]:
 def account(row: Any) -> str:
     """How the limits of sign-in call this member's account."""
     return f"local:{row.name_key}"
-
-
-def _locks(db: Db, rows: list[Any]) -> dict[str, Any]:
-    """Account → end of its longest lock, for those that are locked now."""
-    found = db.execute(
-        sa.select(SignInLock.account, sa.func.max(SignInLock.until))
-        .where(
-            SignInLock.account.in_([account(row) for row in rows]),
-            SignInLock.released_at.is_(None),
-            SignInLock.until > clock.now(),
-        )
-        .group_by(SignInLock.account)
-    )
-    return {row[0]: row[1] for row in found}

@@ -63,8 +63,8 @@ def _render(db: Db, rows: list[Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _one(db: Db, tenant_id: int) -> dict[str, Any]:
-    row = db.execute(sa.select(Tenant.__table__).where(Tenant.id == tenant_id, Tenant.deleted_at.is_(None))).first()
+def _one(db: Db, organisation: str | int) -> dict[str, Any]:
+    row = db.execute(sa.select(Tenant.__table__).where(service.named(organisation))).first()
     if row is None:
         raise NotFound()
     return _render(db, [row])[0]
@@ -112,7 +112,7 @@ def list_organisations(ctx: Context, query: schemas.OrganisationQuery) -> dict[s
 @routes.get(
     "/organisations/{organisation}", permission=READ, summary="One organisation", response=schemas.OrganisationOut
 )
-def get_organisation(ctx: Context, organisation: int) -> dict[str, Any]:
+def get_organisation(ctx: Context, organisation: str) -> dict[str, Any]:
     return _one(ctx.db, organisation)
 
 
@@ -150,7 +150,7 @@ def create_organisation(ctx: Context, body: schemas.OrganisationCreate) -> Reply
     body=schemas.OrganisationUpdate,
     response=schemas.OrganisationOut,
 )
-def update_organisation(ctx: Context, organisation: int, body: schemas.OrganisationUpdate) -> dict[str, Any]:
+def update_organisation(ctx: Context, organisation: str, body: schemas.OrganisationUpdate) -> dict[str, Any]:
     session = ctx.session
     row = service.find(session, organisation)
     objects.check_version(row, ctx.if_match)
@@ -168,7 +168,7 @@ def update_organisation(ctx: Context, organisation: int, body: schemas.Organisat
     return _one(session, row.id)
 
 
-def _switch(ctx: Context, organisation: int, enabled: bool) -> dict[str, Any]:
+def _switch(ctx: Context, organisation: str, enabled: bool) -> dict[str, Any]:
     row = service.find(ctx.session, organisation)
     stopped = service.set_enabled(ctx.session, ctx.platform.get(Standing), row, enabled)
     ctx.audit_object = ("organisation", str(row.id))
@@ -182,7 +182,7 @@ def _switch(ctx: Context, organisation: int, enabled: bool) -> dict[str, Any]:
     summary="Enable an organisation",
     response=schemas.OrganisationOut,
 )
-def enable_organisation(ctx: Context, organisation: int) -> dict[str, Any]:
+def enable_organisation(ctx: Context, organisation: str) -> dict[str, Any]:
     return _switch(ctx, organisation, True)
 
 
@@ -192,12 +192,12 @@ def enable_organisation(ctx: Context, organisation: int) -> dict[str, Any]:
     summary="Disable an organisation: sessions end, work is stopped in order, nothing is deleted",
     response=schemas.OrganisationOut,
 )
-def disable_organisation(ctx: Context, organisation: int) -> dict[str, Any]:
+def disable_organisation(ctx: Context, organisation: str) -> dict[str, Any]:
     return _switch(ctx, organisation, False)
 
 
 @routes.delete("/organisations/{organisation}", permission=MANAGE, summary="Delete an empty organisation")
-def delete_organisation(ctx: Context, organisation: int) -> None:
+def delete_organisation(ctx: Context, organisation: str) -> None:
     row = service.find(ctx.session, organisation)
     service.delete(ctx.session, row)
-    ctx.audit_object = ("organisation", str(organisation))
+    ctx.audit_object = ("organisation", str(row.id))

@@ -40,11 +40,16 @@ def check_valid_until(moment: datetime | None) -> datetime | None:
     return moment
 
 
-def find(session: Session, organisation: int) -> Tenant:
-    """An organisation by its id, locked."""
-    row = session.execute(
-        sa.select(Tenant).where(Tenant.id == organisation, Tenant.deleted_at.is_(None)).with_for_update()
-    ).scalar_one_or_none()
+def named(organisation: str | int) -> sa.ColumnElement[bool]:
+    """By its id or its code; a code of digits alone could be an id, so it is only ever an id here."""
+    text = str(organisation)
+    is_id = text.isascii() and text.isdigit() and len(text) <= 15
+    return sa.and_(Tenant.id == int(text) if is_id else Tenant.code == text, Tenant.deleted_at.is_(None))
+
+
+def find(session: Session, organisation: str | int) -> Tenant:
+    """An organisation by its id or code, locked."""
+    row = session.execute(sa.select(Tenant).where(named(organisation)).with_for_update()).scalar_one_or_none()
     if row is None:
         raise NotFound()
     return row
