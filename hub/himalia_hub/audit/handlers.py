@@ -11,8 +11,7 @@ from typing import Any
 
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import RouteTable, Stream
-from himalia_hub.audit import reading, schemas
-from himalia_hub.core.archive import ArchiveStore
+from himalia_hub.audit import archiving, reading, schemas
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import NotFound
 
@@ -53,9 +52,9 @@ async def _walk(ctx: Context, seen: reading.Sight, query: schemas.Filter, below:
         if len(rows) < BATCH:
             break
         await asyncio.sleep(0)
-    if not ctx.platform.has(ArchiveStore):
+    store = archiving.store_of(ctx.platform)
+    if store is None:
         return
-    store = ctx.platform.get(ArchiveStore)
     found = ctx.read(lambda db: reading.archives(db, query, below))
     for archive in found:
         for row in reading.matching(await reading.archived_rows(store, archive), seen, query, below):

@@ -96,7 +96,7 @@ def selecting(seen: Sight, query: Filter) -> sa.Select[Any]:
     if query.q:
         pattern = "%" + query.q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         open_to_all = (columns.action, columns.object_kind, columns.object_id, columns.request_id)
-        matches = [column.ilike(pattern, escape="\\") for column in open_to_all]
+        matches: list[sa.ColumnElement[bool]] = [column.ilike(pattern, escape="\\") for column in open_to_all]
         matches += [sa.and_(hidden, c.ilike(pattern, escape="\\")) for c in (columns.actor_name, columns.address)]
         statement = statement.where(sa.or_(*matches))
     return statement

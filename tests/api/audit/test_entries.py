@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import json
 from datetime import timedelta
@@ -201,7 +202,7 @@ def test_the_platform_cannot_edit_or_remove_an_entry(world: World) -> None:
         sa.delete(AuditEntry).where(AuditEntry.id == 1),
     ):
         with pytest.raises(sa.exc.DBAPIError, match="append-only"):
-            world.live.write(lambda session, statement=statement: session.execute(statement))
+            world.live.write(functools.partial(Session.execute, statement=statement))
     methods = {"POST", "PUT", "PATCH", "DELETE"}
     from himalia_hub.api.openapi import all_routes
 
@@ -224,10 +225,10 @@ def test_two_writers_of_one_chain_never_fork_it(world: World) -> None:
         list(pool.map(write, replicas))
     for db in replicas:
         db.close()
-    with world.live.platform.db.engine.connect() as db:
+    with world.live.platform.db.engine.connect() as reading:
         chain = world.beta.tenant_id
-        rows = db.execute(sa.select(AuditEntry.position).where(AuditEntry.chain == chain)).scalars().all()
-        head = db.execute(sa.select(AuditHead.position).where(AuditHead.chain == chain)).scalar_one()
+        rows = reading.execute(sa.select(AuditEntry.position).where(AuditEntry.chain == chain)).scalars().all()
+        head = reading.execute(sa.select(AuditHead.position).where(AuditHead.chain == chain)).scalar_one()
     assert sorted(rows) == list(range(1, head + 1))
     assert head >= 100
 

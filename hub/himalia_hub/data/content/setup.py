@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 from himalia_hub.backends.local.cache import ContentSource
+from himalia_hub.core.archive import ArchiveStore
 from himalia_hub.core.dependants import Dependants
 from himalia_hub.core.storage import StorageMeter
 from himalia_hub.data.content.s3 import ObjectStore
@@ -17,6 +20,8 @@ def setup(platform: Platform) -> None:
         platform.provide(Dependants())
     platform.provide(UsageMeter(), as_type=StorageMeter)
     if platform.config.s3 is not None:
-        store = ContentStore(platform.db, ObjectStore(platform.config.s3))
+        objects = ObjectStore(platform.config.s3)
+        store = ContentStore(platform.db, objects)
         platform.provide(store)
+        platform.provide(objects, as_type=cast(type[Any], ArchiveStore))
         platform.provide(FolderSource(platform.db, store), as_type=ContentSource)
