@@ -1,6 +1,6 @@
 /** Which permission shows which section of administration; one of several is enough. Held beyond one's own things only. */
 export const SECTION_PERMISSIONS = {
-  checklist: ['tenancy.organisation.manage', 'compute.quota.manage'],
+  checklist: ['console.checklist.read'],
   organisations: ['tenancy.organisation.read'],
   departments: ['tenancy.department.read'],
   members: ['tenancy.user.read'],

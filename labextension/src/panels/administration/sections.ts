@@ -6,7 +6,7 @@ import type { Me } from '../../api/types';
 import { administers } from '../../queries/standing';
 import { SECTION_PERMISSIONS, type SectionId } from './permissions';
 
-export type SectionGroup = 'people' | 'resources' | 'security';
+export type SectionGroup = 'start' | 'people' | 'resources' | 'security';
 
 export interface Section {
   id: SectionId;
@@ -17,6 +17,13 @@ export interface Section {
 }
 
 export const SECTIONS: readonly Section[] = [
+  {
+    id: 'checklist',
+    group: 'start',
+    title: 'checklist.title',
+    icon: 'star',
+    Component: lazy(() => import('./checklist'))
+  },
   {
     id: 'organisations',
     group: 'people',
@@ -86,10 +93,17 @@ export const SECTIONS: readonly Section[] = [
     title: 'senders.title',
     icon: 'upload',
     Component: lazy(() => import('./senders'))
+  },
+  {
+    id: 'audit',
+    group: 'security',
+    title: 'audit.title',
+    icon: 'tasks',
+    Component: lazy(() => import('./audit'))
   }
 ];
 
-export const GROUPS: readonly SectionGroup[] = ['people', 'resources', 'security'];
+export const GROUPS: readonly SectionGroup[] = ['start', 'people', 'resources', 'security'];
 
 /** Shown when one of these is held beyond one's own things; the platform checks each request again. */
 export const permissionsOf = (section: Section): readonly string[] => SECTION_PERMISSIONS[section.id];
