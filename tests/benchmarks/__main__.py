@@ -29,6 +29,7 @@ MODULES: dict[str, Callable[[Path, bool], Rows]] = {
     "import": lambda place, short: _module("bench_import").run(
         place, **({"files": 500, "large": 5_000} if short else {})
     ),
+    "tenancy": lambda place, short: _module("bench_tenancy").run(place, short=short),
 }
 """What measures: a folder of its own, and whether the short form is asked for."""
 
