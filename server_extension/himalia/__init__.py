@@ -33,6 +33,7 @@ _WHERE = {
 
 _COLLECTIONS = frozenset(
     {
+        "admin",
         "algorithms",
         "bills",
         "datasets",

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from himalia.sdk.client import Client
 from himalia_hub.supervisor.errors import SupervisorError
 
 INTERNAL_PATH = "/services/himalia/internal/v1"
@@ -45,7 +46,8 @@ class Administration:
         listen = settings["listen"]
         self.settings: dict[str, Any] = settings
         self.state_directory = state_directory
-        self._base = f"http://{listen['host']}:{listen['port']}{INTERNAL_PATH}"
+        self._address = f"http://{listen['host']}:{listen['port']}"
+        self._base = self._address + INTERNAL_PATH
         self._headers = {"Authorization": f"Bearer {credential}"}
         self._timeout = timeout_seconds
 
@@ -68,6 +70,10 @@ class Administration:
         if answer.status_code >= 400:
             raise SupervisorError(*_problem(answer))
         return answer.json() if answer.content else None
+
+    def client(self) -> Client:
+        """The SDK as the machine's administrator, who reaches the whole platform; close it after use."""
+        return Client(self._address, self._headers["Authorization"].removeprefix("Bearer "), retry_seconds=2.0)
 
     def link(self, user: str | None = None) -> str:
         """A new one-time sign-in address."""

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from himalia.sdk import compute, data, money, registry, serving, training
+from himalia.sdk import admin, compute, data, money, registry, serving, training
 from himalia.sdk.base import Collection
 from himalia.sdk.decode import decode
 from himalia.sdk.errors import InvalidInput
@@ -55,6 +55,7 @@ class Client:
         self.specs = Collection(self, "/specs", compute.Spec, paged=False)
         self.bills = Collection(self, "/bills", money.Bill)
         self.ledger = Collection(self, "/ledger", money.Posting)
+        self.admin = admin.Admin(self)
 
     def __repr__(self) -> str:
         return f"<Himalia at {self.settings.api_url}>"
