@@ -143,12 +143,12 @@ class HimaliaAuthenticator(Authenticator):  # type: ignore[misc]
         return bool(getattr(handler, "_token_authenticated", False)) and not of_browser
 
     def get_handlers(self, app: Any) -> list[Any]:
-        """Ours come before the hub's own, so a page of the same address is replaced."""
+        """Ours come first: of two pages with one address the hub shows the first it was given."""
         from himalia_hub.config import account_pages, pages, session_pages, sign_in_pages, source_pages
 
         modules = (pages, sign_in_pages, account_pages, source_pages, session_pages)
         ours = [entry for module in modules for entry in module.handlers()]
-        return [*super().get_handlers(app), *ours]
+        return [*ours, *super().get_handlers(app)]
 
 
 def auth_model(identity: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tornado import web
 
-from himalia_hub.auth.authenticator import auth_model
+from himalia_hub.auth.authenticator import auth_model, end_sessions
 from himalia_hub.config.language import COOKIE, LANGUAGES
 from himalia_hub.config.pages import HimaliaPage
 from himalia_hub.config.platform_client import Refused, Unreachable
@@ -106,8 +106,6 @@ class PasswordCall(HimaliaPage):
 
     async def keep_this_session(self, user: Any, identity: dict[str, Any]) -> None:
         """End the other browsers' cookies and give this one new ones (a session is not carried over)."""
-        from himalia_hub.auth.authenticator import end_sessions
-
         end_sessions(user)
         user._auth_refreshed = time.monotonic()
         await user.save_auth_state(auth_model(identity)["auth_state"])

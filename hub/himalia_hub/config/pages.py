@@ -16,7 +16,7 @@ from jupyterhub.handlers.base import BaseHandler
 from jupyterhub.handlers.login import LoginHandler, LogoutHandler
 from tornado import web
 
-from himalia_hub.auth.authenticator import auth_model
+from himalia_hub.auth.authenticator import auth_model, end_sessions
 from himalia_hub.config.language import COOKIE, LANGUAGES, language_of
 from himalia_hub.config.platform_client import PlatformClient, Refused, Unreachable
 from himalia_hub.config.settings import HubSettings, user_origin
@@ -101,10 +101,21 @@ class HimaliaPage(BaseHandler):  # type: ignore[misc]
         if "pending" in answer:
             await self.show_step(answer["pending"])
             return
+        await self._end_older_sessions(answer)
         self.himalia_identity = answer
         user = await self.login_user({})
         self._jupyterhub_user = user
         self.redirect(self.get_next_url(user, default="/hub/home"))
+
+    async def _end_older_sessions(self, identity: dict[str, Any]) -> None:
+        """Whatever moved the epoch (a new password on the way in) ended the sessions from before.
+
+        The hub keeps one epoch a person: storing the new one would make the old cookies good again.
+        """
+        user = self.find_user(identity["hub_user"])
+        state = await user.get_auth_state() if user is not None else None
+        if state is not None and state.get("epoch") != identity["session_epoch"]:
+            end_sessions(user)
 
     async def show_step(self, pending: dict[str, Any], *, problem: str = "", note: str = "", method: str = "") -> None:
         """The page of one further step of a sign-in."""

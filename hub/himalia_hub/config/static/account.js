@@ -25,7 +25,7 @@
         node.setAttribute(name, value);
       }
     }
-    node.append(...children.flat().filter(child => child != null && child !== ''));
+    node.append(...children.flat(Infinity).filter(child => child != null && child !== ''));
     return node;
   }
 
@@ -108,7 +108,7 @@
         el(
           'details',
           { class: 'role' },
-          el('summary', {}, role.name, el('span', { class: 'muted' }, t('account.permits', { count: role.permissions.length }))),
+          el('summary', {}, texts[`account.role.${role.name}`] ?? role.name, el('span', { class: 'muted' }, t('account.permits', { count: role.permissions.length }))),
           el(
             'ul',
             { class: 'sm' },
