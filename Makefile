@@ -24,7 +24,7 @@ PANEL_SOURCES := package.json package-lock.json \
 UP_FLAGS := $(if $(DEMO),--demo) $(if $(PORT),--port $(PORT)) $(if $(filter command line,$(origin HOST)),--host $(HOST)) \
 	$(if $(STATE_DIR),--state-dir $(STATE_DIR)) $(ARGS)
 
-.PHONY: help install install-test environments up test lint types unit front-end chromium e2e bench test-kill test-kubernetes lock clean
+.PHONY: help install install-test environments up test lint types unit front-end chromium slapd e2e bench test-kill test-kubernetes test-mutants lock clean
 
 help:
 	@echo "make up [DEMO=1] [PORT=8000] [STATE_DIR=...]   install what is missing and run Himalia here"
@@ -32,6 +32,7 @@ help:
 	@echo "make test        lint, types, unit, contract, API (SQLite and PostgreSQL), panels, browser"
 	@echo "make test-kill   kill processes at random moments; bills must equal the journals"
 	@echo "make test-kubernetes KUBECONFIG=...   the contract and the cluster tests against a real cluster"
+	@echo "make test-mutants take every guard of the code out, one at a time; results in build/mutants.json"
 	@echo "make bench       measure against the named peers; results in build/bench.json"
 	@echo "make lock        resolve the locks anew"
 	@echo "make clean       remove everything built; states of installations stay"
@@ -111,7 +112,7 @@ types: install-test
 	npm run --silent typecheck
 
 unit: install-test
-	$(BIN)/pytest -n 3 --dist loadfile -m "not e2e and not kill and not cluster"
+	$(BIN)/pytest -n 3 --dist loadfile -m "not e2e and not kill and not cluster and not mutants"
 
 front-end: install-test
 	npm run --silent test
@@ -125,7 +126,16 @@ chromium:
 		$$SUDO apt-get -qq update && $$SUDO apt-get -qq install -y --no-install-recommends chromium fonts-noto-cjk >/dev/null; \
 	}
 
-e2e: install-test chromium
+# The directory of the sign-in tests is Debian's OpenLDAP; the service that its package would start is not wanted.
+slapd:
+	@test -x /usr/sbin/slapd || { \
+		echo "  install      OpenLDAP"; \
+		SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
+		export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
+		$$SUDO apt-get -qq update && $$SUDO -E apt-get -qq install -y --no-install-recommends slapd >/dev/null; \
+	}
+
+e2e: install-test chromium slapd
 	$(BIN)/pytest -m e2e tests/e2e
 
 test-kill: install-test
@@ -135,6 +145,9 @@ test-kill: install-test
 test-kubernetes: install-test
 	@test -n "$(KUBECONFIG)" || { echo "name a cluster: make test-kubernetes KUBECONFIG=/path/to/kubeconfig"; exit 1; }
 	KUBECONFIG="$(KUBECONFIG)" $(BIN)/pytest -m cluster tests/contract tests/cluster
+
+test-mutants: install-test
+	$(BIN)/pytest -m mutants tests/mutants -s -q
 
 bench: install-test
 	@mkdir -p build

@@ -25,7 +25,7 @@ from himalia_hub.core.outbound import AddressRefused, GuardedResolver, addresses
 from himalia_hub.sign_in_sources import kinds
 
 log = logging.getLogger("himalia.sources")
-KEPT_SECONDS = 3.0
+KEPT_SECONDS, AGAIN_SECONDS = 2.0, 0.3
 FORM_SECONDS = 20.0
 _spelled: contextvars.ContextVar[list[str] | None] = contextvars.ContextVar("spelled", default=None)
 
@@ -118,9 +118,9 @@ class Sources:
         self._made: dict[tuple[str, int], Source] = {}
         self._listed: list[dict[str, Any]] = []
 
-    async def listed(self) -> list[dict[str, Any]]:
+    async def listed(self, kept_seconds: float = KEPT_SECONDS) -> list[dict[str, Any]]:
         """Definitions of the enabled sources, in the order of their titles."""
-        if time.monotonic() - self._at > KEPT_SECONDS:
+        if time.monotonic() - self._at > kept_seconds:
             self._listed = await self._platform.get("sign-in/sources")
             self._at = time.monotonic()
             present = {(row["name"], row["version"]) for row in self._listed}
@@ -135,6 +135,8 @@ class Sources:
             SourceUnusable: it cannot be used as it is set up.
         """
         row = next((row for row in await self.listed() if row["name"] == name), None)
+        if row is None:  # just set up, perhaps
+            row = next((row for row in await self.listed(AGAIN_SECONDS) if row["name"] == name), None)
         if row is None:
             raise KeyError(name)
         key = (name, row["version"])
