@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
+from himalia_hub.selfcheck.browser import Unexpected
 from himalia_hub.selfcheck.walk import Walk
 from tests.e2e.test_installation import part, until
 from tests.support.data import MEDIA_TYPE, all_items, frames, make_dataset, ok
@@ -93,7 +94,15 @@ def kill(installation: Installation, which: str) -> None:
         installation.kill()
         installation.start()
     else:
-        os.kill(part(installation, which), signal.SIGKILL)
+        os.kill(until(lambda: _pid(installation, which)), signal.SIGKILL)
+
+
+def _pid(installation: Installation, which: str) -> int | None:
+    """The part's process; None between its end and its next start."""
+    try:
+        return part(installation, which)
+    except (AssertionError, FileNotFoundError, ProcessLookupError):
+        return None
 
 
 def run_kills(tmp_path: Path, kills: int, seed: int) -> None:
@@ -165,6 +174,7 @@ def run_kills(tmp_path: Path, kills: int, seed: int) -> None:
     finally:
         assert installation.process is not None
         if installation.process.poll() is None:
+            until(lambda: _answers(walk))
             print(walk.clean_up())
     verified = installation.himalia("admin", "verify-bills")
     assert installation.stop() == 0
@@ -172,9 +182,11 @@ def run_kills(tmp_path: Path, kills: int, seed: int) -> None:
 
 
 def _answers(walk: Walk) -> bool:
+    """Whether hub, platform and notebook are all there again."""
     try:
+        walk.facts["browser"].hub("GET", "himalia/api/start")
         return walk.notebook.request("GET", "api/status").status_code == 200
-    except httpx.HTTPError:
+    except (httpx.HTTPError, Unexpected):
         return False
 
 
