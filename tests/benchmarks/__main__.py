@@ -29,6 +29,8 @@ MODULES: dict[str, Callable[[Path, bool], Rows]] = {
     "import": lambda place, short: _module("bench_import").run(
         place, **({"files": 500, "large": 5_000} if short else {})
     ),
+    "panels": lambda place, short: _module("bench_panels").run(place, short=short),
+    "submit": lambda place, short: _module("bench_submit").run(place, short=short),
     "tenancy": lambda place, short: _module("bench_tenancy").run(place, short=short),
 }
 """What measures: a folder of its own, and whether the short form is asked for."""
@@ -43,7 +45,9 @@ def complaints(rows: Rows) -> list[str]:
     found = []
     for row in rows:
         missing = [
-            key for key in ("id", "value", "unit", "peer", "peer_value", "ratio", "target") if row.get(key) is None
+            key
+            for key in ("id", "value", "unit", "peer", "peer_value", "ratio", "target", "better")
+            if row.get(key) is None
         ]
         if missing:
             found.append(f"{row.get('id')} {row.get('name')}: no {', '.join(missing)}")

@@ -171,6 +171,7 @@ def row(
         "peer_value": round(peer_value, 3),
         "ratio": round(value / peer_value, 3) if peer_value else None,
         "target": target,
+        "better": "higher" if target.startswith(">") else "lower",
     }
 
 

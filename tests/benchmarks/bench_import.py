@@ -284,6 +284,7 @@ def row(
         "peer_value": round(peer_value, 3),
         "ratio": round(value / peer_value, 3),
         "target": target,
+        "better": "higher" if target.startswith(">") else "lower",
         **more,
     }
 

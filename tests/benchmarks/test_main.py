@@ -6,7 +6,16 @@ import importlib
 
 from tests.benchmarks.__main__ import MODULES, complaints
 
-ROW = {"id": "PERF-4", "value": 2.0, "unit": "ms", "peer": "p", "peer_value": 1.0, "ratio": 2.0, "target": "<= 2x"}
+ROW = {
+    "id": "PERF-4",
+    "value": 2.0,
+    "unit": "ms",
+    "peer": "p",
+    "peer_value": 1.0,
+    "ratio": 2.0,
+    "target": "<= 2x",
+    "better": "lower",
+}
 
 
 def test_a_row_without_its_peer_is_complained_about() -> None:

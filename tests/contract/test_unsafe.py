@@ -95,3 +95,10 @@ def test_services_are_where_a_sandbox_has_them(make_harness: Callable[..., Local
     script = f"import socket; print(socket.create_connection(('127.0.0.1', {addresses.API_PORT}), 5).recv(64).decode())"
     assert harness.result(harness.python(script)).strip() == "the platform"
     service.close()
+
+
+def test_sockets_of_kernels_have_a_place_with_a_short_path(unsafe: LocalHarness) -> None:
+    plan = unsafe.shell('touch "$JUPYTER_RUNTIME_DIR/kernel-socket"; stat -c "%a %n" "$JUPYTER_RUNTIME_DIR"')
+    mode, folder = unsafe.result(plan).split()
+    assert (mode, len(folder) <= 40) == ("700", True), folder
+    assert not os.path.exists(folder), "it outlives its workload"

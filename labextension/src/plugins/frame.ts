@@ -7,7 +7,7 @@ import { labIcon } from '../components/icons';
 import { setLanguage, t } from '../i18n';
 import { PanelRegistry, panelKey, type PanelArguments } from '../panels/registry';
 import { IHimalia } from '../tokens';
-import { SideWidget } from './side';
+import { SideWidget, fetchSideWhenIdle } from './side';
 import { PanelWidget } from './widget';
 
 export const CommandIds = {
@@ -85,6 +85,7 @@ function addSide(app: JupyterFrontEnd, himalia: IHimalia, restorer: ILayoutResto
   const side = new SideWidget({ panels: himalia.panels, open: (panel, args) => void himalia.open(panel, args) });
   app.shell.add(side, 'left', { rank: 250, type: 'Himalia' });
   restorer?.add(side, side.id);
+  void app.restored.then(fetchSideWhenIdle);
   app.commands.addCommand(CommandIds.side, {
     label: t('command.openPanel'),
     icon: labIcon('mountain'),

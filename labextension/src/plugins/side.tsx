@@ -1,4 +1,4 @@
-/** The widget in JupyterLab's left bar; its content is loaded when it is first shown. */
+/** The widget in JupyterLab's left bar; its content is loaded when Lab is idle or it is first shown. */
 import { ReactWidget } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
 import { Suspense, lazy, type JSX } from 'react';
@@ -6,7 +6,7 @@ import { labIcon } from '../components/icons';
 import { t } from '../i18n';
 import type { Opener } from './widget';
 
-const Side = lazy(async () => {
+const loadSide = async () => {
   const [host, frame, side] = await Promise.all([
     import('../panels/host'),
     import('../frame'),
@@ -19,7 +19,19 @@ const Side = lazy(async () => {
       </host.Surroundings>
     )
   };
-});
+};
+
+const Side = lazy(loadSide);
+
+/** Fetches the panel's code when the browser has nothing else to do, so that the first click finds it there. */
+export function fetchSideWhenIdle(): void {
+  const fetchIt = () => void loadSide().catch(() => undefined); // a click tries again and shows what is wrong
+  if ('requestIdleCallback' in window) {
+    window.requestIdleCallback(fetchIt, { timeout: 5000 });
+  } else {
+    globalThis.setTimeout(fetchIt, 1000);
+  }
+}
 
 export class SideWidget extends ReactWidget {
   private shown = false;

@@ -74,6 +74,9 @@ export function useThisServer(): UseQueryResult<Workload> {
   });
 }
 
+const DONE_SHOWN_MS = 8_000;
+const FAILED_SHOWN_MS = 120_000;
+
 /** Tasks that run now, and those that ended in this session a moment ago. */
 export function useTasks(): Task[] {
   const { client } = useFrame();
@@ -82,9 +85,9 @@ export function useTasks(): Task[] {
     queryFn: async () => (await client.get<Page<Task>>('/tasks', { limit: 20, sort: '-created_at' })).items,
     refetchInterval: query => (query.state.data?.some(task => !hasEnded(task.state)) ? 2_000 : false)
   });
-  const recent = Date.now() - 60_000;
+  const age = (task: Task) => Date.now() - (task.ended_at === null ? Date.now() : Date.parse(task.ended_at));
   return (tasks.data ?? []).filter(
-    task => !hasEnded(task.state) || (task.ended_at !== null && Date.parse(task.ended_at) > recent)
+    task => !hasEnded(task.state) || age(task) < (task.state === 'succeeded' ? DONE_SHOWN_MS : FAILED_SHOWN_MS)
   );
 }
 

@@ -92,7 +92,7 @@ class Person(threading.Thread):
         number = 0
         while not self.done.is_set():
             number += 1
-            self.life(f"notebook {number}")
+            self.life(f"notebook-{number}")
 
     def life(self, name: str) -> None:
         spec = {"hub_user": self.user, "name": name, "spec_id": 1, "environment": "science"}

@@ -209,7 +209,7 @@ def test_routes_that_do_not_become_live_are_taken_back(
     live: Gateway, replicas: dict[str, Replica], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = (live.dynamic / "gateway.yml").read_text()
-    monkeypatch.setattr("himalia_hub.serving.gateway.traefik.LIVE_SECONDS", 0.5)
+    monkeypatch.setattr("himalia_hub.serving.gateway.traefik.LIVE_SECONDS", 3.0)
     monkeypatch.setattr("himalia_hub.serving.gateway.render.KEYCHECK", "missing@file")
     with pytest.raises(BackendError, match="missing@file"):
         apply(live, route(replicas, 1, 99))

@@ -8,6 +8,7 @@ all shims, and a workload's port must be free. Nothing is hidden from anybody.
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 
@@ -31,6 +32,27 @@ class PathView:
         if self._pattern is None:
             return text
         return self._pattern.sub(lambda match: self._places[match.group(1)], text)
+
+
+def socket_folder() -> str:
+    """A new folder of this account's with a path short enough for sockets in it.
+
+    The address of a Unix socket has 107 bytes; a home inside a state directory leaves none of them
+    for a kernel's.
+    """
+    path = f"/tmp/himalia-{os.urandom(8).hex()}"
+    os.mkdir(path, 0o700)
+    return path
+
+
+def remove_socket_folder(path: str) -> None:
+    """Remove it with the sockets left in it; by hand, because ``shutil`` would stay in every shim's memory."""
+    try:
+        for entry in os.scandir(path):
+            os.unlink(entry.path)
+        os.rmdir(path)
+    except OSError:
+        pass  # the person put a folder there, which is theirs
 
 
 def shared_listener(port: int) -> socket.socket | None:
