@@ -109,7 +109,7 @@ def test_a_pod_that_is_not_restricted_is_refused(loop: Loop, hub: Cluster, optio
         {"hostNetwork": True},
         {"hostPID": True, "shareProcessNamespace": False},
         {"securityContext": {"runAsUser": 0}},
-        {"volumes": [{"name": "h", "hostPath": {"path": "/"}}]},
+        {"volumes": [*made["spec"]["volumes"], {"name": "h", "hostPath": {"path": "/"}}]},
     ]
     for change in changes:
         body = {**made, "spec": {**made["spec"], **change}}

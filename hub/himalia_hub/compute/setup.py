@@ -37,11 +37,14 @@ def relay_targets(platform: Platform) -> dict[str, tuple[str, int]]:
 def make_backend(platform: Platform) -> Backend | None:
     """The backend that the configuration names; None where no place for it is configured."""
     choice = platform.config.backend
+    if choice.kind == "kubernetes":
+        from himalia_hub.backends.kubernetes.backend import KubernetesBackend
+        from himalia_hub.backends.kubernetes.options import KubernetesOptions
+
+        return KubernetesBackend(KubernetesOptions.from_mapping(choice.model_extra or {}))
     if choice.root is None:
         log.info("no backend is configured; work waits in the queue")
         return None
-    if choice.kind != "local":
-        raise LookupError(f"backend {choice.kind!r} is not built into this installation")
     from himalia_hub.backends.local.backend import LocalBackend
     from himalia_hub.backends.local.options import LocalOptions
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from himalia_hub.backends.kubernetes.fit import Shortage
+from himalia_hub.backends.protocol import ObservedReplica
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +128,23 @@ def refused(message: str) -> Cause:
             "restricted", f"The cluster's rules forbid this pod: {message}", f"集群安全规则不允许该 Pod：{message}"
         )
     return Cause("refused", f"The cluster refused it: {message}", f"集群拒绝了该任务：{message}")
+
+
+_ENDED_ZH = {
+    "out_of_memory": "内存不足，已被终止。",
+    "out_of_disk": "磁盘空间不足，已被终止。",
+    "deadline": "已达到最长运行时间。",
+    "stopped": "已停止。",
+    "signal": "被信号终止。",
+    "exit_code": "程序异常退出。",
+    "completed": "服务器启动后立即退出。",
+    "runner_lost": "所在节点失联或被回收。",
+    "start_failed": "无法启动。",
+}
+
+
+def ended_zh(seen: ObservedReplica) -> str:
+    """The Chinese of an ended replica's sentence, with its number where it has one."""
+    reason = seen.exit_reason.value if seen.exit_reason is not None else "start_failed"
+    number = f"（{seen.exit_code}）" if seen.exit_code else ""
+    return f"{_ENDED_ZH[reason]}{number}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal as signals
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from himalia_hub.backends.kubernetes import causes, naming, quantities
@@ -55,6 +55,10 @@ class End:
 
 def moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text.replace("Z", "+00:00")) if text else None
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 def annotation(item: Manifest, name: str) -> str | None:

@@ -15,7 +15,8 @@ from himalia_hub.api.routes import Reply, RouteTable
 from himalia_hub.audit import service as audit
 from himalia_hub.auth import tokens
 from himalia_hub.auth.actor import Actor, TokenKind
-from himalia_hub.compute import specs
+from himalia_hub.backends import wire as plan_wire
+from himalia_hub.compute import plans, specs
 from himalia_hub.compute import wire as compute_wire
 from himalia_hub.compute.engine import STOPPED_BY_USER, Engine
 from himalia_hub.compute.environments import EnvironmentView
@@ -224,9 +225,16 @@ def launch(ctx: Context, hub_user: str, server: str, body: schemas.Launch) -> di
     service.require(actor, service.CREATE)
     row = service.of_hub(ctx.session, actor.user_id, server)
     workload = _workload(ctx.session, row)
-    attempt = ctx.platform.get(Engine).launch(ctx.session, workload, body)
+    engine = ctx.platform.get(Engine)
+    attempt = engine.launch(ctx.session, workload, body)
     row.hub_state = "held"
-    return {"attempt": workload.id * ATTEMPTS + attempt}
+    answer: dict[str, Any] = {"attempt": workload.id * ATTEMPTS + attempt}
+    backend = ctx.platform.backend
+    if backend is not None and backend.name == "kubernetes":
+        plan = engine.translator(workload.kind).plan(ctx.session, workload, attempt)
+        api_url = f"{ctx.platform.config.public.api_url}/services/himalia/api/v1"
+        answer["plan"] = plan_wire.to_wire(plans.finish(ctx.session, workload, plan, api_url))
+    return answer
 
 
 def _workload(session: Session, row: Notebook) -> Workload:

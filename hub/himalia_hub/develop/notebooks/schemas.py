@@ -134,6 +134,8 @@ class Launch(BaseModel):
 
 class Launched(BaseModel):
     attempt: int
+    plan: dict[str, Any] | None = None
+    """On a cluster: the plan, for the spawner to make the pod from (``backends/wire.py``)."""
 
 
 class Terminate(BaseModel):
