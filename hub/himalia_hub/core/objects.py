@@ -1,8 +1,8 @@
 """Reading and writing owned objects with the actor in hand.
 
-Every look-up goes through :func:`visible`: what lies outside the actor's reach is not found,
-never forbidden (TEN-10). Every edit goes through :func:`touch`, which counts the version up and
-puts the change in the outbox in the same transaction.
+Every look-up goes through :func:`visible`: what lies outside the actor's reach and is not shared
+with the actor is not found, never forbidden (TEN-10, GEN-10). Every edit goes through :func:`touch`,
+which counts the version up and puts the change in the outbox in the same transaction.
 """
 
 from __future__ import annotations
@@ -16,33 +16,56 @@ from himalia_hub.auth.actor import Actor, Reach
 from himalia_hub.core import clock
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import NotFound, StaleVersion, VersionRequired
+from himalia_hub.core.sharing import Access, access_for, shared_rows
 from himalia_hub.core.tables import Change, Counter, OwnedMixin
 
 Owned = TypeVar("Owned", bound=OwnedMixin)
 
 
-def visible(table: type[OwnedMixin], actor: Actor, permission: str) -> sa.ColumnElement[bool]:
-    """The condition that keeps an actor to the objects within reach; excludes deleted ones."""
+def visible(
+    table: type[OwnedMixin], actor: Actor, permission: str, *, access: Access | None = None
+) -> sa.ColumnElement[bool]:
+    """The condition that keeps an actor to the objects within reach or shared; excludes deleted ones.
+
+    Args:
+        access: What a share must allow, where that is more than the permission itself says
+            (:data:`~himalia_hub.core.sharing.NEEDED`); ``Access.NONE`` leaves shared ones out.
+    """
     reach = actor.reach(permission)
     conditions = [table.tenant_id == actor.tenant_id, table.deleted_at.is_(None)]
     if reach is None:
         conditions.append(sa.false())
-    elif reach is Reach.OWN:
-        conditions.append(table.owner_id == actor.user_id)
-    elif reach is Reach.DEPARTMENT:
-        mine = table.owner_id == actor.user_id
-        departments = actor.departments_of(permission)
-        conditions.append(sa.or_(mine, table.department_id.in_(departments)) if departments else mine)
+    elif reach in (Reach.OWN, Reach.DEPARTMENT):
+        within = [table.owner_id == actor.user_id]
+        departments = actor.departments_of(permission) if reach is Reach.DEPARTMENT else ()
+        if departments:
+            within.append(table.department_id.in_(departments))
+        needed = access_for(table, permission) if access is None else access
+        if needed is not Access.NONE:
+            within.append(table.id.in_(shared_rows(table, actor, needed)))
+        conditions.append(sa.or_(*within))
     return sa.and_(*conditions)
 
 
+def shared_with(table: type[OwnedMixin], actor: Actor) -> sa.ColumnElement[bool]:
+    """Among visible objects, those of others that were shared with the actor."""
+    return sa.and_(table.owner_id != actor.user_id, table.id.in_(shared_rows(table, actor, Access.VIEW)))
+
+
 def find(
-    session: Session, table: type[Owned], actor: Actor, permission: str, number: int, *, lock: bool = False
+    session: Session,
+    table: type[Owned],
+    actor: Actor,
+    permission: str,
+    number: int,
+    *,
+    lock: bool = False,
+    access: Access | None = None,
 ) -> Owned:
     """One object by its number, or :class:`NotFound`; ``lock`` takes the row for update."""
     if not 0 < number < 2**53:
         raise NotFound()
-    statement = sa.select(table).where(visible(table, actor, permission), table.number == number)
+    statement = sa.select(table).where(visible(table, actor, permission, access=access), table.number == number)
     if lock:
         statement = statement.with_for_update()
     row = session.execute(statement).scalar_one_or_none()

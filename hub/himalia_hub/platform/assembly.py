@@ -41,6 +41,7 @@ NOUNS: tuple[str, ...] = (
     "himalia_hub.develop.algorithms",
     "himalia_hub.presence",
     "himalia_hub.registry",
+    "himalia_hub.sharing",
     "himalia_hub.training",
     "himalia_hub.serving",
     "himalia_hub.search",

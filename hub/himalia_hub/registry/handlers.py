@@ -126,6 +126,9 @@ def _version(model: Any, row: Any, files: list[dict[str, Any]], aliases: list[st
 )
 def list_models(ctx: Context, query: schemas.ModelQuery) -> dict[str, Any]:
     statement = _select().where(objects.visible(RegisteredModel, ctx.actor, ctx.permission))
+    if query.shared is not None:
+        shared = objects.shared_with(RegisteredModel, ctx.actor)
+        statement = statement.where(shared if query.shared else sa.not_(shared))
     if query.framework:
         statement = statement.where(RegisteredModel.framework == query.framework)
     if query.category:

@@ -33,6 +33,8 @@ class ModelUpdate(_In):
 class ModelQuery(paging.ListQuery):
     framework: str | None = None
     category: str | None = None
+    shared: bool | None = None
+    """True: only what others shared with you; False: without that."""
 
 
 class VersionQuery(_In):

@@ -14,6 +14,7 @@ from himalia_hub.core import clock, names, objects
 from himalia_hub.core.db import Db
 from himalia_hub.core.dependants import Dependants
 from himalia_hub.core.errors import InvalidInput, NotFound
+from himalia_hub.core.sharing import Access
 from himalia_hub.data.content import manifests, usage
 from himalia_hub.data.content.store import ContentStore
 from himalia_hub.platform.parts import Platform
@@ -199,7 +200,7 @@ def version_to_serve(db: Db, actor: Actor, model_number: int, version: str) -> S
     """A version that the actor may read; :class:`NotFound` else."""
     model = db.execute(
         sa.select(RegisteredModel.__table__).where(
-            objects.visible(RegisteredModel, actor, READ), RegisteredModel.number == model_number
+            objects.visible(RegisteredModel, actor, READ, access=Access.USE), RegisteredModel.number == model_number
         )
     ).first()
     if model is None:

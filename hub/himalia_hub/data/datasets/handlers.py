@@ -39,6 +39,9 @@ SORTS = {"updated_at": Dataset.updated_at, "created_at": Dataset.created_at, "na
 )
 def list_datasets(ctx: Context, query: schemas.DatasetQuery) -> dict[str, Any]:
     statement = service.listing().where(objects.visible(Dataset, ctx.actor, ctx.permission))
+    if query.shared is not None:
+        shared = objects.shared_with(Dataset, ctx.actor)
+        statement = statement.where(shared if query.shared else sa.not_(shared))
     if query.data_type:
         statement = statement.where(Dataset.data_type == query.data_type)
     if query.annotation_type:

@@ -86,6 +86,8 @@ class DatasetQuery(paging.ListQuery):
     data_type: str | None = None
     annotation_type: str | None = None
     pinned: bool | None = None
+    shared: bool | None = None
+    """True: only what others shared with you; False: without that."""
 
 
 class ItemLabelOut(BaseModel):

@@ -13,6 +13,7 @@ from himalia_hub.core import clock, names, objects, tasks
 from himalia_hub.core.db import Db
 from himalia_hub.core.dependants import Dependants
 from himalia_hub.core.errors import Conflict, InvalidInput, NotFound
+from himalia_hub.core.sharing import Access
 from himalia_hub.core.tables import TaskRow
 from himalia_hub.data.datasets import counts, rules
 from himalia_hub.data.datasets.tables import OPEN, Dataset, DatasetItem, DatasetVersion
@@ -33,11 +34,10 @@ def at_revision(revision: int) -> sa.ColumnElement[bool]:
     return sa.and_(DatasetItem.valid_from <= revision, DatasetItem.valid_to > revision)
 
 
-def find(db: Db, actor: Actor, permission: str, number: int) -> Any:
+def find(db: Db, actor: Actor, permission: str, number: int, *, access: Access | None = None) -> Any:
     """The dataset's row for reading, or not found."""
-    row = db.execute(
-        sa.select(Dataset.__table__).where(objects.visible(Dataset, actor, permission), Dataset.number == number)
-    ).first()
+    seen = objects.visible(Dataset, actor, permission, access=access)
+    row = db.execute(sa.select(Dataset.__table__).where(seen, Dataset.number == number)).first()
     if row is None:
         raise NotFound()
     return row
@@ -142,7 +142,7 @@ def create(
 
 def _label_group(session: Session, actor: Actor, number: int) -> LabelGroup:
     try:
-        group = objects.find(session, LabelGroup, actor, "data.label_group.read", number)
+        group = objects.find(session, LabelGroup, actor, "data.label_group.read", number, access=Access.USE)
     except NotFound:
         group = None
     if group is None or group.type != "vision":

@@ -15,6 +15,7 @@ from himalia_hub.core import clock, names, objects, paging, tasks
 from himalia_hub.core.db import Db
 from himalia_hub.core.dependants import Dependants
 from himalia_hub.core.errors import Conflict, InvalidInput, NotFound
+from himalia_hub.core.sharing import Access
 from himalia_hub.data.datasets import rules, service
 from himalia_hub.data.datasets.items import Renderer
 from himalia_hub.data.datasets.tables import OPEN, Dataset, DatasetItem, DatasetVersion
@@ -204,7 +205,7 @@ def version_for_workload(db: Db, actor: Actor, dataset_number: int, version: str
         NotFound: Out of reach, or no such version.
         Conflict: ``version_not_ready``: its folder is still being written, ask again in a moment.
     """
-    dataset = service.find(db, actor, service.READ, dataset_number)
+    dataset = service.find(db, actor, service.READ, dataset_number, access=Access.USE)
     row = find(db, dataset, version)
     if not row.filled:
         raise Conflict(

@@ -12,6 +12,7 @@ from himalia_hub.core import clock, objects, paging
 from himalia_hub.core.db import Db
 from himalia_hub.core.dependants import Dependants
 from himalia_hub.core.errors import NotFound
+from himalia_hub.core.sharing import Access
 from himalia_hub.data.label_groups import schemas, service
 from himalia_hub.data.label_groups.presets import PRESETS
 from himalia_hub.data.label_groups.tables import LabelGroup
@@ -49,6 +50,9 @@ def list_groups(ctx: Context, query: schemas.LabelGroupQuery) -> dict[str, Any]:
         .join(User, User.id == LabelGroup.owner_id)
         .where(objects.visible(LabelGroup, ctx.actor, ctx.permission))
     )
+    if query.shared is not None:
+        shared = objects.shared_with(LabelGroup, ctx.actor)
+        statement = statement.where(shared if query.shared else sa.not_(shared))
     if query.type:
         statement = statement.where(LabelGroup.type == query.type)
     return paging.page(
@@ -141,11 +145,11 @@ def update_group(ctx: Context, label_group: int, body: schemas.LabelGroupUpdate)
     status=201,
 )
 def copy_group(ctx: Context, label_group: int, body: schemas.LabelGroupCopy) -> dict[str, Any]:
-    source = objects.find(ctx.session, LabelGroup, ctx.actor, "data.label_group.read", label_group)
+    source = objects.find(ctx.session, LabelGroup, ctx.actor, "data.label_group.read", label_group, access=Access.USE)
     return _render(ctx, ctx.session, service.copy(ctx.session, ctx.actor, source, body.name))
 
 
 @routes.delete("/label-groups/{label_group}", permission="data.label_group.edit", summary="Delete a label group")
 def delete_group(ctx: Context, label_group: int) -> None:
-    row = objects.find(ctx.session, LabelGroup, ctx.actor, ctx.permission, label_group, lock=True)
+    row = objects.find(ctx.session, LabelGroup, ctx.actor, ctx.permission, label_group, lock=True, access=Access.NONE)
     service.delete(ctx.session, row, ctx.platform.get(Dependants))

@@ -90,3 +90,5 @@ class LabelGroupCopy(BaseModel):
 
 class LabelGroupQuery(paging.ListQuery):
     type: GroupType | None = None
+    shared: bool | None = None
+    """True: only what others shared with you; False: without that."""
