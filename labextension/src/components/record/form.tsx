@@ -6,7 +6,7 @@ import { useMemo, useRef, useState, type FormEvent, type JSX, type KeyboardEvent
 import { isApiError } from '../../api/errors';
 import { changedFields, changesOf, merge } from '../../domain/merge';
 import { t } from '../../i18n';
-import { Button } from '../basics';
+import { Button, classes } from '../basics';
 import { ErrorLine } from '../feedback';
 import { fieldError } from '../fields';
 import { Icon } from '../icons';
@@ -17,6 +17,8 @@ export interface FieldGroup<V> {
   id: string;
   title?: string;
   hint?: string;
+  /** Short fields, side by side where there is room. */
+  twoColumns?: boolean;
   fields: readonly FieldOf<V>[];
 }
 
@@ -114,7 +116,7 @@ export function RecordForm<V extends object>(props: RecordFormProps<V>): JSX.Ele
           {clash && <Meanwhile clash={clash} fields={fields} onTheirs={() => (setValues(clash.theirs), setClash(null))} onMine={() => setClash(null)} />}
           <fieldset disabled={props.readOnly} className="hm-plainset">
             {groups.map((group, at) => (
-              <section key={group.id} className="hm-recordgroup">
+              <section key={group.id} className={classes('hm-recordgroup', group.twoColumns && 'hm-twocolumns')}>
                 {group.title && <h2>{group.title}</h2>}
                 {group.hint && <p className="hm-muted hm-sm">{group.hint}</p>}
                 {group.fields
@@ -124,7 +126,7 @@ export function RecordForm<V extends object>(props: RecordFormProps<V>): JSX.Ele
                       key={field.name}
                       field={field}
                       values={values}
-                      autoFocus={at === 0 && place === 0 && !props.readOnly}
+                      autoFocus={at === 0 && place === 0 && !reload && !props.readOnly}
                       error={fieldError(error, field.wire ?? field.name)}
                       onChange={value => setValues(old => ({ ...old, [field.name]: value }))}
                     />

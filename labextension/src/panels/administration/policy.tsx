@@ -90,6 +90,7 @@ function groupsOf(policy: Policy): FieldGroup<Policy>[] {
     ...GROUPS.map(group => ({
       id: group.id,
       title: t(`policy.group.${group.id}`),
+      twoColumns: true,
       fields: group.limits.filter(limit => limit.name in policy).map(limit => fieldFor(policy, limit))
     })),
     ...(others.length

@@ -85,8 +85,8 @@ export default function PricesSection(): JSX.Element {
   const special = (row: Row) => sections.filter(section => row.current[section]);
   const columns: Column<Row>[] = [
     { id: 'resource', title: t('bill.resource'), width: 140, grow: 1, sort: 'resource', cell: row => <b title={row.resource}>{resourceName(row.resource)}</b> },
-    { id: 'unit', title: t('prices.unit'), width: 112, cell: row => <span className="hm-muted">{t('prices.unitHour', { unit: tValue('unit', row.unit) })}</span> },
-    { id: 'all', title: t('price.all'), width: 120, numeric: true, sort: 'price', cell: row => <Price entry={row.current['']} currency={prices.data?.currency} /> },
+    { id: 'unit', title: t('prices.unit'), width: 128, cell: row => <span className="hm-muted">{t('prices.unitHour', { unit: tValue('unit', row.unit) })}</span> },
+    { id: 'all', title: t('prices.all'), width: 120, numeric: true, sort: 'price', cell: row => <Price entry={row.current['']} currency={prices.data?.currency} /> },
     {
       id: 'special',
       title: t('prices.special'),
@@ -167,7 +167,7 @@ function PricePage({ list, row }: { list: PriceList; row: Row | undefined }): JS
         ...(row
           ? []
           : [{ name: 'resource', type: 'text' as const, label: t('specs.resourceName'), placeholder: 'nvidia.com/gpu', hint: t('prices.resourceHint') }]),
-        { name: 'all', type: 'text', label: t('price.all'), hint: unit },
+        { name: 'all', type: 'text', label: t('prices.all'), hint: unit },
         { name: 'from', type: 'moment', label: t('prices.from'), optional: true, hint: t('prices.fromHint') }
       ]
     },
@@ -175,6 +175,7 @@ function PricePage({ list, row }: { list: PriceList; row: Row | undefined }): JS
       id: 'sections',
       title: t('prices.special'),
       hint: t('prices.specialHint'),
+      twoColumns: true,
       fields: list.sections.map(section => ({
         name: `section.${section}`,
         type: 'text' as const,
@@ -240,7 +241,7 @@ function History({ list, row }: { list: PriceList; row: Row }): JSX.Element {
         {entries.map(entry => (
           <li key={`${entry.section ?? ''}-${entry.from ?? ''}`}>
             <span className="hm-grow hm-ell" title={entry.set_by ?? undefined}>
-              {entry.section ? tValue('section', entry.section) : t('price.all')}
+              {entry.section ? tValue('section', entry.section) : t('prices.all')}
               {entry.state === 'future' && <b> {t('prices.future')}</b>}
             </span>
             <span className="hm-muted hm-sm">{entry.from ? formatMoment(entry.from) : '–'}</span>

@@ -62,10 +62,14 @@ type Limits = Record<string, number | null>;
 const limitsOf = (sheet: QuotaSheet): Limits =>
   Object.fromEntries(sheet.resources.map(line => [line.resource, line.set ? line.limit : null]));
 
-export function QuotaForm({ of, onCancel }: { of: Subject; onCancel?: () => void }): JSX.Element {
+export function useSheet(of: Subject) {
   const { client } = useFrame();
   const read = () => client.get<QuotaSheet>('/quotas', { ...of });
-  const answer = useQuery({ queryKey: ['quota', 'sheet', undefined, of], queryFn: read });
+  return { answer: useQuery({ queryKey: ['quota', 'sheet', undefined, of], queryFn: read }), read };
+}
+
+export function QuotaForm({ of, onCancel }: { of: Subject; onCancel?: () => void }): JSX.Element {
+  const { answer, read } = useSheet(of);
   return <Loaded answer={answer}>{sheet => <SheetForm key={`${sheet.level}:${sheet.subject}:${sheet.version}`} sheet={sheet} of={of} read={read} onCancel={onCancel} />}</Loaded>;
 }
 
@@ -112,6 +116,10 @@ function SheetForm(props: { sheet: QuotaSheet; of: Subject; read: () => Promise<
               {t('quotas.missing', { resources: sheet.missing.map(quotaName).join(', ') })}
             </p>
           )}
+          <p className="hm-muted hm-sm">
+            {sheet.may_set ? t(`quotas.explain.${sheet.level}`) : t('quotas.readOnly')}
+            {sheet.updated_at && ` ${t('quotas.updated', { time: formatMoment(sheet.updated_at), name: sheet.updated_by ?? '–' })}`}
+          </p>
           <div className="hm-quotahead" aria-hidden="true">
             <span>{t('bill.resource')}</span>
             <span>{t('quotas.used')}</span>
@@ -120,17 +128,6 @@ function SheetForm(props: { sheet: QuotaSheet; of: Subject; read: () => Promise<
           </div>
         </>
       }
-      aside={() => (
-        <p className="hm-muted hm-sm">
-          {sheet.may_set ? t(`quotas.explain.${sheet.level}`) : t('quotas.readOnly')}
-          {sheet.updated_at && (
-            <>
-              <br />
-              {t('quotas.updated', { time: formatMoment(sheet.updated_at), name: sheet.updated_by ?? '–' })}
-            </>
-          )}
-        </p>
-      )}
     />
   );
 }

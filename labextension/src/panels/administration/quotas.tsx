@@ -12,7 +12,7 @@ import { t } from '../../i18n';
 import { useMe } from '../../queries/account';
 import { usePaged } from '../../queries/common';
 import { reachOf } from '../../queries/standing';
-import { QuotaForm, quotaName, type QuotaLevel, type QuotaSheet, type Subject } from './quotaform';
+import { QuotaForm, quotaName, useSheet, type QuotaLevel, type QuotaSheet, type Subject } from './quotaform';
 import { usePlace } from './place';
 
 /** A subject as it is kept in the tab: level, organisation and name in one word. */
@@ -122,8 +122,9 @@ export default function QuotasSection(): JSX.Element {
 }
 
 function QuotaPage({ of, onBack }: { of: Subject; onBack: () => void }): JSX.Element {
+  const sheet = useSheet(of).answer.data;
   return (
-    <RecordPage list={t('quotas.title')} onBack={onBack} title={of.subject} aside={<span className="hm-muted">{t(`quotas.level.${of.level}`)}</span>}>
+    <RecordPage list={t('quotas.title')} onBack={onBack} title={sheet?.name ?? ''} aside={<span className="hm-muted">{t(`quotas.level.${of.level}`)}</span>}>
       <QuotaForm of={of} onCancel={onBack} />
     </RecordPage>
   );

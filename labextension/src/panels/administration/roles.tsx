@@ -61,12 +61,12 @@ function usePermissions(): UseQueryResult<PermissionTable> {
 }
 
 const columns = (): Column<Role & { row: number }>[] => [
-  { id: 'title', title: t('record.name'), width: 160, grow: 1, sort: 'title', cell: role => <b>{role.title}</b> },
-  { id: 'kind', title: t('roles.kind'), width: 120, sort: 'kind', cell: role => <span className="hm-muted">{role.built_in ? t('roles.builtIn') : t('roles.custom')}</span> },
+  { id: 'title', title: t('record.name'), width: 190, grow: 2, sort: 'title', cell: role => <b>{role.title}</b> },
+  { id: 'kind', title: t('roles.kind'), width: 104, sort: 'kind', cell: role => <span className="hm-muted">{role.built_in ? t('roles.builtIn') : t('roles.custom')}</span> },
   { id: 'scope', title: t('roles.scope'), width: 136, above: 620, cell: role => <span className="hm-muted">{t(`roles.scope.${role.scope}`)}</span> },
   { id: 'permissions', title: t('roles.permissions'), width: 112, numeric: true, sort: 'permissions', cell: role => formatNumber(Object.keys(role.permissions).length) },
   { id: 'holders', title: t('roles.holders'), width: 96, numeric: true, sort: 'holders', cell: role => formatNumber(role.holders) },
-  { id: 'description', title: t('record.description'), width: 160, grow: 2, above: 760, cell: role => <span className="hm-muted">{role.description}</span> }
+  { id: 'description', title: t('record.description'), width: 140, grow: 1, above: 900, cell: role => <span className="hm-muted">{role.description}</span> }
 ];
 
 export default function RolesSection(): JSX.Element {
