@@ -173,7 +173,7 @@ def authenticate(
             raise _refused()
         if row.expires_at is not None and row.expires_at <= clock.now():
             raise _refused()
-        if name is not None and not hmac.compare_digest(name.casefold(), row.name_key):
+        if name is not None and not hmac.compare_digest(name.casefold().encode(), row.name_key.encode()):
             raise _refused()
         standing = platform.roles.get(db, row.user_id, row.epoch)
         kind = TokenKind(row.kind)

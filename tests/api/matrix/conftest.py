@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.api.matrix import people
 from tests.api.matrix.shelf import Maker, Shelf
 from tests.support.s3 import S3Server
 from tests.support.service import World, live_world, make_config
@@ -73,8 +74,11 @@ def make_grid(place: Path, database_url: str, s3_server: S3Server) -> Iterator[G
         maker = Maker(world)
         maker.make_spec()
         shelves = maker.fill(world.alpha, OWNERS)
+        people.make_installation(world)
+        people.fill(world, world.alpha, shelves)
         maker.number_beta_apart()
         foreign = maker.fill(world.beta, ("member",))["member"]
+        people.fill(world, world.beta, {"member": foreign})
         maker.bills([*shelves.values()])
         maker.number_beta_apart()
         maker.bills([foreign])

@@ -60,6 +60,11 @@ READERS: dict[str, str] = {
     "service_stopped": "/inference-services/{}",
     "bill": "/bills/{}",
     "api_token": "/api-tokens",
+    "spare": "/members/{}",
+    "department_free": "/departments/{}",
+    "group": "/groups/{}",
+    "role": "/roles/{}",
+    "member_import": "/member-imports/{}",
 }
 """Where an owner reads an object of a kind; a list is searched for the number."""
 
@@ -93,6 +98,7 @@ IMAGE = picture(99)
 OUTPUT = frame("output/more.txt", b"more")
 SERVICE, RUN, DATASET = ("service",), ("run",), ("dataset",)
 VERSION = ("dataset", "=V0002")
+SPARE, EMPTY = ("spare",), ("department_free",)
 
 REQUESTS: dict[str, Ask] = {
     # installation and account
@@ -107,6 +113,89 @@ REQUESTS: dict[str, Ask] = {
     "GET /api-tokens": Ask(),
     "POST /api-tokens": Ask(body={"name": "another"}, changed={"name": "a third"}),
     "DELETE /api-tokens/{token}": Ask(("api_token",)),
+    "POST /me/activity": Ask(body={}),
+    "POST /me/sessions/end": Ask(body={}),
+    # organisations, departments, members, groups, roles
+    "GET /organisations": Ask(),
+    "GET /organisations/{organisation}": Ask(("=delta",)),
+    "POST /organisations": Ask(
+        body={"code": "epsilon", "name": "epsilon-works", "administrator": {"name": "epsilonadmin"}},
+        changed={"name": "another-works"},
+    ),
+    "PATCH /organisations/{organisation}": Ask(("=delta",), body={"description": "d"}, changed={"description": "e"}),
+    "POST /organisations/{organisation}/enable": Ask(("=delta",)),
+    "POST /organisations/{organisation}/disable": Ask(("=delta",)),
+    "DELETE /organisations/{organisation}": Ask(("=delta",)),
+    "GET /departments": Ask(),
+    "GET /departments/{department}": Ask(EMPTY),
+    "POST /departments": Ask(body={"name": "Newest"}, changed={"name": "Newer"}),
+    "PATCH /departments/{department}": Ask(EMPTY, body={"description": "d"}, changed={"description": "e"}),
+    "POST /departments/{department}/enable": Ask(EMPTY),
+    "POST /departments/{department}/disable": Ask(EMPTY),
+    "POST /departments/{department}/members": Ask(
+        EMPTY, body=lambda shelf, spec: {"add": [shelf.ids["spare"]]}, changed={"add": []}
+    ),
+    "DELETE /departments/{department}": Ask(EMPTY),
+    "GET /members": Ask(),
+    "GET /members/template": Ask(),
+    "GET /members/export": Ask(),
+    "POST /members/links": Ask(body=lambda shelf, spec: {"members": [shelf.ids["spare"]]}),
+    "POST /member-imports": Ask(query={"dry_run": "true"}, content=b"name\nnewmember\n", content_type="text/csv"),
+    "GET /member-imports/{member_import}": Ask(("member_import",)),
+    "GET /member-imports/{member_import}/lines": Ask(("member_import",)),
+    "GET /members/{member}": Ask(SPARE),
+    "GET /members/{member}/belongings": Ask(SPARE),
+    "POST /members": Ask(body={"name": "newmember"}, changed={"name": "newermember"}),
+    "PATCH /members/{member}": Ask(SPARE, body={"display_name": "d"}, changed={"display_name": "e"}),
+    "POST /members/{member}/enable": Ask(SPARE),
+    "POST /members/{member}/disable": Ask(SPARE),
+    "POST /members/{member}/unlock": Ask(SPARE),
+    "POST /members/{member}/link": Ask(SPARE),
+    "DELETE /members/{member}": Ask(SPARE, query={"erase": "true"}),
+    "GET /groups": Ask(),
+    "GET /groups/{group}": Ask(("group",)),
+    "POST /groups": Ask(body={"name": "Newest"}, changed={"name": "Newer"}),
+    "PATCH /groups/{group}": Ask(("group",), body={"description": "d"}, changed={"description": "e"}),
+    "POST /groups/{group}/members": Ask(
+        ("group",), body=lambda shelf, spec: {"add": [shelf.ids["spare"]]}, changed={"add": []}
+    ),
+    "DELETE /groups/{group}": Ask(("group",)),
+    "GET /permissions": Ask(),
+    "GET /roles": Ask(),
+    "POST /roles": Ask(body={"name": "Newest", "permissions": {"data.dataset.read": "own"}}, changed={"name": "Newer"}),
+    "GET /roles/{role}": Ask(("role",)),
+    "PATCH /roles/{role}": Ask(("role",), body={"description": "d"}, changed={"description": "e"}),
+    "DELETE /roles/{role}": Ask(("role",)),
+    "GET /members/{member}/roles": Ask(SPARE),
+    "PUT /members/{member}/roles": Ask(
+        SPARE, body={"roles": [{"role": "annotator"}]}, changed={"roles": [{"role": "member"}]}
+    ),
+    "GET /groups/{group}/roles": Ask(("group",)),
+    "PUT /groups/{group}/roles": Ask(("group",), body={"roles": ["annotator"]}, changed={"roles": ["member"]}),
+    # sign-in sources, policy, senders
+    "GET /sign-in-sources": Ask(),
+    "GET /sign-in-sources/kinds": Ask(),
+    "GET /sign-in-sources/{source}": Ask(("=matrix",)),
+    "POST /sign-in-sources": Ask(
+        body={"name": "another", "title": "Another", "kind": "pam"}, changed={"title": "A third"}
+    ),
+    "PATCH /sign-in-sources/{source}": Ask(("=matrix",), body={"title": "Named"}, changed={"title": "Again"}),
+    "DELETE /sign-in-sources/{source}": Ask(("=matrix",)),
+    "POST /sign-in-sources/{source}/test": Ask(("=matrix",), body={"claims": {}}, changed={"claims": {"a": "b"}}),
+    "GET /security-policy": Ask(),
+    "PUT /security-policy": Ask(body={}, changed={"password_minimum": 9}),
+    "GET /message-senders": Ask(),
+    "PUT /message-senders/{channel}": Ask(
+        ("=email",),
+        body={"kind": "webhook", "settings": {"url": "https://example.org/hook"}},
+        changed={"enabled": False},
+    ),
+    "DELETE /message-senders/{channel}": Ask(("=email",)),
+    "POST /message-senders/{channel}/test": Ask(
+        ("=email",), body={"to": "somebody@example.org"}, no_2xx="a test needs a sender that answers"
+    ),
+    "GET /audit-entries": Ask(),
+    "GET /audit-entries/export": Ask(),
     # money
     "GET /balance": Ask(),
     "GET /bills": Ask(),
@@ -121,6 +210,10 @@ REQUESTS: dict[str, Ask] = {
         changed={"entries": [{"resource": "cpu", "price_per_hour": "0.11"}]},
     ),
     "POST /recharges": Ask(body={"amount_micros": 5_000_000, "note": "n"}, changed={"amount_micros": 6_000_000}),
+    # audit
+    "GET /audit-entries": Ask(),
+    "GET /audit-entries/export": Ask(),
+    "GET /audit-entries/{entry}": Ask(("=900000000",), no_2xx="no entry has this number"),
     # compute
     "GET /workloads": Ask(),
     "GET /workloads/{workload}": Ask(("workload",)),
@@ -144,6 +237,17 @@ REQUESTS: dict[str, Ask] = {
         body={"level": "user", "subject": "alphacolleague", "limits": {"cpu_millis": 4000}},
         changed={"limits": {"cpu_millis": 5000}},
     ),
+    # sharing
+    "GET /shares": Ask(),
+    "POST /shares": Ask(
+        body=lambda shelf, spec: {
+            "object_kind": "dataset",
+            "object": shelf.ids["dataset"],
+            "receiver": {"kind": "organisation"},
+        },
+        changed={"access": "use"},
+    ),
+    "DELETE /shares/{share}": Ask(("share",)),
     # data
     "GET /label-groups": Ask(),
     "GET /label-groups/presets": Ask(),

@@ -53,7 +53,9 @@ def headers_of(grid: Grid, name: str, column: str) -> dict[str, str]:
     if not WRITES[name].if_match:
         return {}
     how = REQUESTS[name]
-    return {"If-Match": cells.version_of(grid, cells.numbers(grid, column, "own", how), next(iter(cells.kinds(how)), ""))}
+    return {
+        "If-Match": cells.version_of(grid, cells.numbers(grid, column, "own", how), next(iter(cells.kinds(how)), ""))
+    }
 
 
 def test_every_write_is_replayed() -> None:
