@@ -42,6 +42,8 @@ _COLLECTIONS = frozenset(
         "ledger",
         "models",
         "notebooks",
+        "prices",
+        "quotas",
         "runs",
         "services",
         "specs",

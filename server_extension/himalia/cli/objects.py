@@ -258,6 +258,7 @@ def _runs(group: argparse.ArgumentParser) -> None:
     submit.add_argument("--dataset", action="append", default=[], help="name or name@V0002")
     submit.add_argument("--param", action="append", default=[], metavar="KEY=VALUE")
     submit.add_argument("--spec")
+    submit.add_argument("--accelerator", help="accelerator spec, added to the basic one")
     submit.add_argument("--environment")
     submit.add_argument("--wait", action="store_true", help="print the log until it ended")
 
@@ -287,6 +288,7 @@ def _submit(client: Client, arguments: argparse.Namespace) -> Any:
         datasets=arguments.dataset,
         parameters=parameters,
         spec=arguments.spec,
+        accelerator=arguments.accelerator,
         environment=arguments.environment,
     )
     return run.wait(log=not arguments.json) if arguments.wait else run
@@ -303,6 +305,7 @@ def _jobs(group: argparse.ArgumentParser) -> None:
     create.add_argument("--algorithm", default="image-classification")
     create.add_argument("--param", action="append", default=[], metavar="KEY=VALUE")
     create.add_argument("--spec")
+    create.add_argument("--accelerator", help="accelerator spec, added to the basic one")
     create.add_argument("--wait", action="store_true", help="print the log until it ended")
 
 
@@ -313,6 +316,7 @@ def _create_job(client: Client, arguments: argparse.Namespace) -> Any:
         algorithm=arguments.algorithm,
         parameters=dict(_typed(pair) for pair in arguments.param),
         spec=arguments.spec,
+        accelerator=arguments.accelerator,
     )
     return run.wait(log=not arguments.json) if arguments.wait else run
 
@@ -347,9 +351,12 @@ def _services(group: argparse.ArgumentParser) -> None:
         commands,
         "deploy",
         "serve a model",
-        lambda client, a: client.services.deploy(a.which, name=a.name, spec=a.spec, replicas=a.replicas),
+        lambda client, a: client.services.deploy(
+            a.which, name=a.name, spec=a.spec, accelerator=a.accelerator, replicas=a.replicas
+        ),
         _option("--name", help="of the service (default: the model's)"),
         _option("--spec"),
+        _option("--accelerator", help="accelerator spec, added to the basic one"),
         _option("--replicas", type=int, default=1),
     )
     _one(
@@ -392,10 +399,20 @@ def _keep_login(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _console(group: argparse.ArgumentParser, name: str) -> None:
+    from himalia.cli import console
+
+    console.register(group, name)
+
+
 BUILD: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
     "status": lambda group: _command(group, _view("status")),
     "balance": lambda group: _command(group, _view("balance")),
     "quota": lambda group: _command(group, _view("quota")),
+    "quotas": lambda group: _console(group, "quotas"),
+    "prices": lambda group: _console(group, "prices"),
+    "verdict": lambda group: _console(group, "verdict"),
+    "checklist": lambda group: _console(group, "checklist"),
     "datasets": _datasets,
     "runs": _runs,
     "jobs": _jobs,

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from himalia.sdk import admin, compute, data, money, registry, serving, training
+from himalia.sdk import admin, compute, console, data, money, registry, serving, training
 from himalia.sdk.base import Collection
 from himalia.sdk.decode import decode
 from himalia.sdk.errors import InvalidInput
@@ -53,6 +53,8 @@ class Client:
         self.workloads = Collection(self, "/workloads", compute.Workload)
         self.tasks = Collection(self, "/tasks", compute.Task)
         self.specs = Collection(self, "/specs", compute.Spec, paged=False)
+        self.quotas = console.Quotas(self)
+        self.prices = console.Prices(self)
         self.bills = Collection(self, "/bills", money.Bill)
         self.ledger = Collection(self, "/ledger", money.Posting)
         self.admin = admin.Admin(self)
@@ -88,9 +90,16 @@ class Client:
         answer = self.http.get("/environments")
         return [decode(compute.Environment, item) for item in _items(answer)]
 
-    def verdict(self, spec: str | int | compute.Spec, *, replicas: int = 1, scenario: str = "any") -> compute.Verdict:
+    def verdict(
+        self,
+        spec: str | int | compute.Spec,
+        *,
+        accelerator: str | int | compute.Spec | None = None,
+        replicas: int = 1,
+        scenario: str = "any",
+    ) -> compute.Verdict:
         """What starting this would meet now: quota, capacity, balance."""
-        told = {"spec_id": self.spec_id(spec, scenario), "replicas": replicas, "scenario": scenario}
+        told = {**self.spec_fields(spec, accelerator, scenario), "replicas": replicas, "scenario": scenario}
         return decode(compute.Verdict, self.http.post("/verdict", told))
 
     def recharge(self, amount: Any, *, note: str = "", tenant: str | None = None) -> money.Posting:
@@ -167,7 +176,7 @@ class Client:
             return spec.id
         if isinstance(spec, int):
             return spec
-        offered = [item for item in self.specs.list() if item.scenario in ("any", "", scenario) or scenario == "any"]
+        offered = self._offered(scenario, accelerators=False)
         if spec is None and offered:
             roomy = [s for s in offered if s.resources.cpu_millis >= 1000 and s.resources.memory_bytes >= 2**30]
             return min(roomy or offered, key=lambda s: (s.price_per_hour_micros, s.resources.cpu_millis)).id
@@ -176,6 +185,36 @@ class Client:
                 return item.id
         names = ", ".join(item.name for item in offered) or "none; an administrator makes them"
         raise InvalidInput(f"There is no spec {spec!r} for {scenario}.", field="spec", hint=f"Specs: {names}.")
+
+    def _offered(self, scenario: str, *, accelerators: bool) -> list[compute.Spec]:
+        fitting = [item for item in self.specs.list() if item.scenario in ("any", "", scenario) or scenario == "any"]
+        return [item for item in fitting if (item.kind != "basic") == accelerators]
+
+    def spec_fields(
+        self, spec: str | int | compute.Spec | None, accelerator: str | int | compute.Spec | None, scenario: str
+    ) -> dict[str, int]:
+        """The fields of a request that starts something: a basic spec and, where one is named, an accelerator's."""
+        told = {"spec_id": self.spec_id(spec, scenario)}
+        if accelerator is None:
+            return told
+        if isinstance(accelerator, compute.Spec):
+            accelerator = accelerator.id
+        if isinstance(accelerator, str):
+            offered = self._offered(scenario, accelerators=True)
+            found = next((item.id for item in offered if item.name == accelerator), None)
+            if found is None:
+                names = ", ".join(item.name for item in offered) or "none; an administrator makes them"
+                raise InvalidInput(
+                    f"There is no accelerator spec {accelerator!r} for {scenario}.",
+                    field="accelerator",
+                    hint=f"Accelerator specs: {names}.",
+                )
+            accelerator = found
+        return {**told, "accelerator_spec_id": accelerator}
+
+    def checklists(self, tenant: str | None = None) -> list[console.Checklist]:
+        """What the installation and an organisation still lack, and who can do it; for administrators."""
+        return console.checklists(self, tenant)
 
     def default_environment(self, use: str) -> str:
         """The name of the environment work of this use runs in when nobody says."""

@@ -30,8 +30,9 @@ class Resources:
 
 @dataclass
 class Spec(Resource):
-    """A resource spec and its price."""
+    """A resource spec and its price: a basic one, or an accelerator's that is added to a basic one."""
 
+    kind: str = "basic"
     scenario: str = ""
     resources: Resources = field(default_factory=Resources)
     accelerator_label: str | None = None
@@ -82,6 +83,13 @@ class Verdict:
 
     verdict: str = ""
     sentence: str = ""
+    level: str | None = None
+    resource: str | None = None
+    asked: int | None = None
+    used: int | None = None
+    limit: int | None = None
+    missing: list[str] = field(default_factory=list)
+    uses: dict[str, int] = field(default_factory=dict)
     price_per_hour_micros: int = 0
     queue_position: int | None = None
 

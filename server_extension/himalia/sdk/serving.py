@@ -168,6 +168,7 @@ class Services(Collection[Service]):
         name: str | None = None,
         version: str | int | None = None,
         spec: str | int | Spec | None = None,
+        accelerator: str | int | Spec | None = None,
         replicas: int = 1,
         description: str = "",
         wait: bool = True,
@@ -188,7 +189,7 @@ class Services(Collection[Service]):
                     "model_id": chosen.model.id,
                     "version": version_name(chosen.version),
                     "weight_percent": 100,
-                    "spec_id": self._client.spec_id(spec, "inference"),
+                    **self._client.spec_fields(spec, accelerator, "inference"),
                     "replicas": replicas,
                 }
             ],

@@ -258,6 +258,7 @@ class Runs(Collection[Run]):
         datasets: Any = (),
         parameters: dict[str, Any] | None = None,
         spec: str | int | Spec | None = None,
+        accelerator: str | int | Spec | None = None,
         environment: str | None = None,
     ) -> Run:
         """Run Python code as a training run: what ``%%train`` does.
@@ -272,7 +273,7 @@ class Runs(Collection[Run]):
             "code": code,
             "datasets": [self._client.binding(dataset) for dataset in given],
             "parameters": parameters or {},
-            "spec_id": self._client.spec_id(spec, "training"),
+            **self._client.spec_fields(spec, accelerator, "training"),
             "environment": environment or self._client.default_environment("training"),
         }
         return decode(Run, self._client.http.post("/scripts", told), self._client)
@@ -293,12 +294,13 @@ class Jobs(Collection[Job]):
         version: str | int | None = None,
         parameters: dict[str, Any] | None = None,
         spec: str | int | Spec | None = None,
+        accelerator: str | int | Spec | None = None,
         environment: str | None = None,
         longest_seconds: int | None = None,
         description: str = "",
     ) -> Run:
         """Make a job from an algorithm and start its first run, which is returned."""
-        told = self._body(name, dataset, algorithm, version, parameters, spec, environment)
+        told = self._body(name, dataset, algorithm, version, parameters, spec, accelerator, environment)
         told |= {"description": description}
         if longest_seconds:
             told["longest_seconds"] = longest_seconds
@@ -314,6 +316,7 @@ class Jobs(Collection[Job]):
             options.get("version"),
             options.get("parameters"),
             options.get("spec"),
+            options.get("accelerator"),
             options.get("environment"),
         )
         answer = self._client.http.post("/jobs/preview", told)
@@ -326,14 +329,22 @@ class Jobs(Collection[Job]):
         return decode(Run, answer, self._client)
 
     def _body(
-        self, name: str, dataset: Any, algorithm: Any, version: Any, parameters: Any, spec: Any, environment: Any
+        self,
+        name: str,
+        dataset: Any,
+        algorithm: Any,
+        version: Any,
+        parameters: Any,
+        spec: Any,
+        accelerator: Any,
+        environment: Any,
     ) -> dict[str, Any]:
         told = {
             "name": name,
             "algorithm_id": self._algorithm(algorithm),
             "dataset": self._client.binding(dataset, version),
             "parameters": parameters or {},
-            "spec_id": self._client.spec_id(spec, "training"),
+            **self._client.spec_fields(spec, accelerator, "training"),
         }
         return told | ({"environment": environment} if environment else {})
 
