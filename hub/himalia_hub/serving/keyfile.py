@@ -70,7 +70,7 @@ def document(platform: Platform, db: Db) -> dict[str, Any]:
         "people": {
             str(owner_id): _tokens(db, owner_id, f"user:{service.user_number}", now)
             for owner_id, service in owners.items()
-            if PERMISSION in platform.roles.get(db, owner_id, service.epoch)[1]
+            if PERMISSION in platform.roles.get(db, owner_id, service.epoch).reaches
         },
     }
 

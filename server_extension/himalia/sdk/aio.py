@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from himalia.sdk.admin import Admin
 from himalia.sdk.base import Collection, Resource
 from himalia.sdk.client import Client
 
@@ -62,7 +63,7 @@ class Awaited:
             yield self._wrap(item)
 
     def _wrap(self, value: Any) -> Any:
-        if isinstance(value, (Resource, Collection, Client)):
+        if isinstance(value, (Resource, Collection, Client, Admin)):
             return Awaited(value, self._pool)
         return value
 
