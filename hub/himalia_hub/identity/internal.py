@@ -307,6 +307,9 @@ async def next_step(ctx: Context, body: Step) -> dict[str, Any]:
         if row.via == "password":
             attempt = await guess(ctx, f"change:{user.name_key}", body.address, ask_captcha=False)
             right = await asyncio.to_thread(passwords.matches, user.password_hash, body.old_password or "")
+            # Settled at once: a new password that breaks a rule is no wrong guess at the old one.
+            settled, attempt = attempt, 0
+            await ctx.write(lambda session: lockout.finish(session, policy, settled, right, request_id=ctx.request_id))
         if right:
             history = ctx.read(lambda db: passwords.earlier(db, policy, user.id))
             old = body.old_password if row.via == "password" else None
