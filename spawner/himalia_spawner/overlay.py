@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Manifest = dict[str, Any]
-_BY = {"env": "name", "volumeMounts": "mountPath", "volumes": "name", "ports": "containerPort"}
+_BY = {"env": "name", "volumeMounts": "mountPath", "volumes": "name", "ports": "name"}
 _WHOLE = frozenset({"command", "args", "envFrom", "resources", "securityContext", "startupProbe"})
 """Keys that are the plan's altogether: half of one and half of the other would be neither."""
 

@@ -62,9 +62,12 @@ c.JupyterHub.admin_access = False
 c.JupyterHub.spawner_class = HimaliaLocalSpawner
 c.HimaliaLocalSpawner.platform = platform
 c.HimaliaLocalSpawner.hub_url = settings.hub_url
+# A server is told at once when a session ends; should that fail, it asks the hub again this soon.
+server_arguments = ["--HubOAuth.cache_max_age=30"]
 if settings.isolation == "unsafe" and os.geteuid() == 0:
     # Without a sandbox a server runs as whoever started the installation.
-    c.Spawner.args = ["--allow-root"]
+    server_arguments.append("--allow-root")
+c.Spawner.args = server_arguments
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.concurrent_spawn_limit = 0
 c.Spawner.consecutive_failure_limit = 0

@@ -31,6 +31,7 @@ OBJECTS = {
     "prices": "prices per hour: list, set",
     "verdict": "what a start would meet now: quota, room, balance",
     "checklist": "what an installation or organisation still lacks",
+    "roles": "roles: list, show, permissions, create, delete, of, grant",
     "specs": "resource specs and prices",
     "environments": "runtime environments",
     "algorithms": "what can be trained",

@@ -405,6 +405,12 @@ def _console(group: argparse.ArgumentParser, name: str) -> None:
     console.register(group, name)
 
 
+def _roles(group: argparse.ArgumentParser) -> None:
+    from himalia.cli import roles
+
+    roles.build(group)
+
+
 BUILD: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
     "status": lambda group: _command(group, _view("status")),
     "balance": lambda group: _command(group, _view("balance")),
@@ -413,6 +419,7 @@ BUILD: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
     "prices": lambda group: _console(group, "prices"),
     "verdict": lambda group: _console(group, "verdict"),
     "checklist": lambda group: _console(group, "checklist"),
+    "roles": _roles,
     "datasets": _datasets,
     "runs": _runs,
     "jobs": _jobs,

@@ -52,12 +52,17 @@ def _load_jupyter_server_extension(serverapp: Any) -> None:
     """Called by jupyter-server; adds the handlers."""
     from himalia.extension.events import EventsHandler, Relay
     from himalia.extension.handlers import ApiHandler, ContextHandler
+    from himalia.extension.sessions import Activity, CheckHandler, Connections
     from himalia.extension.upstream import Upstream
 
     settings = HimaliaExtension(parent=serverapp)
     upstream = Upstream(settings.api_url, settings.retry_seconds)
     shared = {"extension": settings, "upstream": upstream}
     relay = Relay(upstream, lambda: settings.token)
+    connections = Connections(getattr(getattr(serverapp, "identity_provider", None), "hub_auth", None))
+    connections.watch()
+    if upstream.configured and settings.owner:
+        Activity(serverapp.web_app, serverapp.kernel_manager, upstream, lambda: settings.token).start()
     base = url_path_join(serverapp.web_app.settings["base_url"], "himalia")
     serverapp.web_app.add_handlers(
         ".*$",
@@ -65,6 +70,7 @@ def _load_jupyter_server_extension(serverapp: Any) -> None:
             (url_path_join(base, r"api/v1/(.*)"), ApiHandler, shared),
             (url_path_join(base, "events"), EventsHandler, shared | {"relay": relay}),
             (url_path_join(base, "context"), ContextHandler, shared),
+            (url_path_join(base, "sessions/check"), CheckHandler, {"connections": connections}),
         ],
     )
 

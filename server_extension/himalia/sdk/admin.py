@@ -17,6 +17,7 @@ from himalia.sdk.base import Collection, Ref, Resource, wait_until
 from himalia.sdk.decode import decode
 from himalia.sdk.display import Progress
 from himalia.sdk.errors import NotFound, WorkFailed
+from himalia.sdk.roles import Roles
 
 if TYPE_CHECKING:
     from himalia.sdk.client import Client
@@ -434,13 +435,14 @@ class Members(Within[Member]):
 
 
 class Admin:
-    """``client.admin``: organisations, departments, members and groups."""
+    """``client.admin``: organisations, departments, members, groups and roles."""
 
     def __init__(self, client: Client) -> None:
         self.organisations = Organisations(client, "/organisations", Organisation)
         self.departments = Departments(client, "/departments", Department)
         self.members = Members(client, "/members", Member)
         self.groups = Groups(client, "/groups", Group)
+        self.roles = Roles(client)
 
 
 def numbers(things: Any) -> list[int]:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from himalia.sdk import admin, compute, console, data, money, registry, serving, training
+from himalia.sdk import admin, audit, compute, console, data, money, registry, serving, sharing, training
 from himalia.sdk.base import Collection
 from himalia.sdk.decode import decode
 from himalia.sdk.errors import InvalidInput
@@ -57,6 +57,8 @@ class Client:
         self.prices = console.Prices(self)
         self.bills = Collection(self, "/bills", money.Bill)
         self.ledger = Collection(self, "/ledger", money.Posting)
+        self.shares = sharing.collection(self)
+        self.audit = audit.AuditLog(self)
         self.admin = admin.Admin(self)
 
     def __repr__(self) -> str:

@@ -194,8 +194,6 @@ REQUESTS: dict[str, Ask] = {
     "POST /message-senders/{channel}/test": Ask(
         ("=email",), body={"to": "somebody@example.org"}, no_2xx="a test needs a sender that answers"
     ),
-    "GET /audit-entries": Ask(),
-    "GET /audit-entries/export": Ask(),
     # money
     "GET /balance": Ask(),
     "GET /bills": Ask(),
