@@ -22,13 +22,13 @@ from himalia_hub.api.routes import RouteTable
 from himalia_hub.auth import permissions, tokens
 from himalia_hub.auth.actor import Actor, Reach, TokenKind
 from himalia_hub.core import clock
+from himalia_hub.core import security_policy as policies
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import InvalidInput, NotFound
 from himalia_hub.data.content.tables import StorageUsage
 from himalia_hub.identity import factors, messages, rules, senders, sign_in
 from himalia_hub.identity.internal import prove, send_code, wrong_code
 from himalia_hub.identity.tables import Contact, PrivacyAcceptance, SignInMark
-from himalia_hub.tenancy import policy as policies
 from himalia_hub.tenancy import service as tenancy
 from himalia_hub.tenancy.tables import User
 

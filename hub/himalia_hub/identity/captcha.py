@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 
 from himalia_hub.core import clock
 from himalia_hub.core.errors import HimaliaError
+from himalia_hub.core.security_policy import SecurityPolicy
 from himalia_hub.identity.tables import Captcha
-from himalia_hub.tenancy.policy import SecurityPolicy
 
 LETTERS = "ABCDEFHJKLMNPRTUVWXY34679"
 """Without those that look like others (0 O Q, 1 I, 2 Z, 5 S, 8 B-like, G)."""

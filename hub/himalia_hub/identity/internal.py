@@ -17,9 +17,9 @@ from himalia_hub.api.context import Context
 from himalia_hub.api.routes import RouteTable
 from himalia_hub.audit import service as audit
 from himalia_hub.core import clock
+from himalia_hub.core import security_policy as policies
 from himalia_hub.core.errors import Conflict, InvalidInput
 from himalia_hub.identity import captcha, factors, lockout, messages, passwords, rules, senders, sign_in
-from himalia_hub.tenancy import policy as policies
 from himalia_hub.tenancy import service as tenancy
 from himalia_hub.tenancy.rules import check_user_name, user_name_rule
 from himalia_hub.tenancy.tables import User

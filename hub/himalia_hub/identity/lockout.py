@@ -17,9 +17,9 @@ from himalia_hub.audit import service as audit
 from himalia_hub.core import clock
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import HimaliaError
+from himalia_hub.core.security_policy import SecurityPolicy
 from himalia_hub.identity import captcha
 from himalia_hub.identity.tables import SignInLock
-from himalia_hub.tenancy.policy import SecurityPolicy
 from himalia_hub.tenancy.tables import SignInAttempt
 
 PENDING, FAILED, LOCKED = "pending", "failed", "locked"

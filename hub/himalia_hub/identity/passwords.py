@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from himalia_hub.core import clock
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import NotAuthenticated
+from himalia_hub.core.security_policy import SecurityPolicy
 from himalia_hub.identity import rules
 from himalia_hub.identity.tables import PasswordRecord
-from himalia_hub.tenancy.policy import SecurityPolicy
 from himalia_hub.tenancy.tables import StepUp, User
 
 _hasher = argon2.PasswordHasher()

@@ -6,9 +6,9 @@ from typing import Any
 
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import RouteTable
+from himalia_hub.core import security_policy as policies
 from himalia_hub.core.errors import StaleVersion, VersionRequired
-from himalia_hub.tenancy import policy as policies
-from himalia_hub.tenancy.policy import SecurityPolicy
+from himalia_hub.core.security_policy import SecurityPolicy
 
 routes = RouteTable("security")
 MANAGE = "tenancy.policy.manage"

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from himalia_hub.core.errors import InvalidInput
-from himalia_hub.tenancy.policy import SecurityPolicy
+from himalia_hub.core.security_policy import SecurityPolicy
 
 WEAK_WORDS = frozenset(
     """

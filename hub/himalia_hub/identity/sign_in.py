@@ -18,14 +18,14 @@ from sqlalchemy.orm import Session
 from himalia_hub.audit import service as audit
 from himalia_hub.auth.tokens import digest_of
 from himalia_hub.core import clock
+from himalia_hub.core import security_policy as policies
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import HimaliaError
 from himalia_hub.core.sealing import Sealer
+from himalia_hub.core.security_policy import SecurityPolicy
 from himalia_hub.identity import factors, messages, rules, senders
 from himalia_hub.identity.tables import PrivacyAcceptance, SignInChallenge, SignInMark
-from himalia_hub.tenancy import policy as policies
 from himalia_hub.tenancy import service as tenancy
-from himalia_hub.tenancy.policy import SecurityPolicy
 from himalia_hub.tenancy.tables import User
 
 PRIVACY_EDITION = 1

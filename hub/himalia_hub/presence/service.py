@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from himalia_hub.audit import service as audit
 from himalia_hub.core import clock
+from himalia_hub.core import security_policy as policy
 from himalia_hub.core.db import Db
 from himalia_hub.presence.tables import Presence
-from himalia_hub.tenancy import policy, sessions
+from himalia_hub.tenancy import sessions
 from himalia_hub.tenancy.tables import User
 
 NOTED_EVERY = timedelta(seconds=30)

@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 
 from himalia_hub.auth import holding, permissions, tokens
 from himalia_hub.core import clock
+from himalia_hub.core import security_policy as policies
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import Conflict, HimaliaError, InvalidInput, NotFound
 from himalia_hub.core.objects import next_number
 from himalia_hub.core.tables import Setting
-from himalia_hub.tenancy import policy as policies
 from himalia_hub.tenancy import rules, wording
 from himalia_hub.tenancy.roles import service as roles_service
 from himalia_hub.tenancy.tables import (

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from himalia_hub.audit.tables import AuditEntry
-from himalia_hub.tenancy.policy import SecurityPolicy
+from himalia_hub.core.security_policy import SecurityPolicy
 from tests.api.identity.people import PASSWORD, give_password, new_link
 from tests.support.service import World
 

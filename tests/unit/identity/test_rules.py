@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from himalia_hub.core.security_policy import SecurityPolicy
 from himalia_hub.identity import factors, lockout, messages, rules
-from himalia_hub.tenancy.policy import SecurityPolicy
 
 POLICY = SecurityPolicy()
 
