@@ -15,7 +15,7 @@ from himalia_hub.core.db import Database
 from himalia_hub.core.errors import Conflict, InvalidInput
 from himalia_hub.data.content.store import ContentStore
 from himalia_hub.data.datasets import items, service
-from himalia_hub.data.datasets.filling import stream_rows
+from himalia_hub.data.datasets.filling import open_rows
 from himalia_hub.data.datasets.tables import DatasetItem
 
 BATCH = 500
@@ -84,27 +84,29 @@ async def stream(db: Database, store: ContentStore, dataset: Any, version: Any, 
     table = io.StringIO()
     lines = csv.writer(table)
     lines.writerow(["path", "labels", "split", "state", "width", "height", "sha256"])
-    async for batch in stream_rows(db, statement, BATCH):
-        small = {d: data async for d, data in store.read_many(dataset.tenant_id, [row.digest for row in batch])}
-        for row in batch:
-            names = [labels.get(entry["label_id"], "") for entry in row.labels]
-            split = items.split_of(splits, row.item) or ""
-            path = _path(wanted, row, names, split)
-            if row.digest in small:
-                archive.writestr(_entry(path), small[row.digest])
-                yield sink.taken()
-            else:
-                with archive.open(_entry(path), "w", force_zip64=True) as target:
-                    async for piece in store.open(dataset.tenant_id, row.digest):
-                        target.write(piece)
-                        yield sink.taken()
-            if wanted == "native" and row.labels:
-                document = [
-                    {"name": name, "score": entry.get("score")} for name, entry in zip(names, row.labels, strict=True)
-                ]
-                archive.writestr(_entry(f"annotation/{row.name}.json"), json.dumps(document, ensure_ascii=False))
-            if wanted == "csv":
-                lines.writerow([path, "|".join(names), split, row.state, row.width, row.height, row.digest])
+    async with open_rows(db, statement, BATCH) as rows:
+        async for batch in rows:
+            small = {d: data async for d, data in store.read_many(dataset.tenant_id, [row.digest for row in batch])}
+            for row in batch:
+                names = [labels.get(entry["label_id"], "") for entry in row.labels]
+                split = items.split_of(splits, row.item) or ""
+                path = _path(wanted, row, names, split)
+                if row.digest in small:
+                    archive.writestr(_entry(path), small[row.digest])
+                    yield sink.taken()
+                else:
+                    with archive.open(_entry(path), "w", force_zip64=True) as target:
+                        async for piece in store.open(dataset.tenant_id, row.digest):
+                            target.write(piece)
+                            yield sink.taken()
+                if wanted == "native" and row.labels:
+                    document = [
+                        {"name": name, "score": entry.get("score")}
+                        for name, entry in zip(names, row.labels, strict=True)
+                    ]
+                    archive.writestr(_entry(f"annotation/{row.name}.json"), json.dumps(document, ensure_ascii=False))
+                if wanted == "csv":
+                    lines.writerow([path, "|".join(names), split, row.state, row.width, row.height, row.digest])
     if wanted == "csv":
         archive.writestr(_entry("annotations.csv"), "\ufeff" + table.getvalue())
     archive.close()

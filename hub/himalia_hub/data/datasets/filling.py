@@ -7,9 +7,10 @@ again from the start always gives the same result.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,18 +28,44 @@ from himalia_hub.tenancy.tables import User
 BATCH = 2000
 
 
-async def stream_rows(db: Database, statement: sa.Select[Any], size: int = BATCH) -> AsyncIterator[list[Any]]:
-    """The rows of a long read in batches, on a connection of its own, fetched off the event loop."""
-    connection = await asyncio.to_thread(db.engine.connect)
+@contextlib.asynccontextmanager
+async def open_rows(
+    db: Database, statement: sa.Select[Any], size: int = BATCH
+) -> AsyncIterator[AsyncIterator[list[Any]]]:
+    """The rows of a long read in batches, on a connection of its own, fetched off the event loop.
+
+    A context, so that the cursor is closed when its reader fails or is cancelled, not when the
+    collector finds it.
+    """
+    held = contextlib.ExitStack()
+
+    def begin() -> Any:
+        connection = held.enter_context(db.engine.connect())
+        streaming = connection.execution_options(yield_per=size, stream_results=True)
+        return held.enter_context(streaming.execute(statement)).partitions(size)
+
     try:
-        result = await asyncio.to_thread(
-            lambda: connection.execution_options(yield_per=size, stream_results=True).execute(statement)
-        )
-        partitions = result.partitions(size)
-        while (batch := await asyncio.to_thread(lambda: next(partitions, None))) is not None:
-            yield list(batch)
+        partitions = await _in_thread(begin)
+
+        async def batches() -> AsyncIterator[list[Any]]:
+            while (batch := await _in_thread(lambda: next(partitions, None))) is not None:
+                yield list(batch)
+
+        yield batches()
     finally:
-        await asyncio.to_thread(connection.close)
+        await _in_thread(held.close)
+
+
+async def _in_thread(call: Callable[[], Any]) -> Any:
+    """Run a call in a thread; a cancelled caller waits for it, as the connection is in use until then."""
+    work = asyncio.ensure_future(asyncio.to_thread(call))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        while not work.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([work])
+        raise
 
 
 def _items(version: Any, *columns: Any) -> sa.Select[Any]:
@@ -73,7 +100,12 @@ class _Filler:
         version, tenant = self._version, self._version.tenant_id
         split_counts = await self._draw()
         splits = await self._store.put(tenant, self._splits)
-        annotations = await self._store.put_stream(tenant, self._annotations())
+        columns = (
+            DatasetItem.item, DatasetItem.name, DatasetItem.digest, DatasetItem.width, DatasetItem.height,
+            DatasetItem.state, DatasetItem.labels,
+        )  # fmt: skip
+        async with open_rows(self._db, _items(version, *columns).order_by(DatasetItem.name)) as rows:
+            annotations = await self._store.put_stream(tenant, self._annotations(rows))
         labels = json.dumps(version.label_group["labels"], ensure_ascii=False, indent=1).encode()
         self._folder.update(f"labels {hashlib.sha256(labels).hexdigest()}\n".encode())
         self._folder.update(f"annotations {annotations.digest}\n".encode())
@@ -81,16 +113,17 @@ class _Filler:
         about = json.dumps(self._about(digest, split_counts), ensure_ascii=False, indent=1).encode()
         label_blob, about_blob = await self._store.put_many(tenant, [labels, about])
 
-        async def entries() -> AsyncIterator[manifests.Entry]:
+        async def entries(rows: AsyncIterator[list[Any]]) -> AsyncIterator[manifests.Entry]:
             yield manifests.Entry("annotations.jsonl", annotations.digest, annotations.size)
             yield manifests.Entry("dataset.json", about_blob.digest, about_blob.size)
-            columns = (DatasetItem.name, DatasetItem.digest, DatasetItem.bytes)
-            async for batch in stream_rows(self._db, _items(version, *columns).order_by(DatasetItem.name)):
+            async for batch in rows:
                 for row in batch:
                     yield manifests.Entry(f"images/{row.name}", row.digest, row.bytes)
             yield manifests.Entry("labels.json", label_blob.digest, label_blob.size)
 
-        manifest = await manifests.write(self._store, tenant, entries())
+        named = _items(version, DatasetItem.name, DatasetItem.digest, DatasetItem.bytes)
+        async with open_rows(self._db, named.order_by(DatasetItem.name)) as rows:
+            manifest = await manifests.write(self._store, tenant, entries(rows))
         await self._handle.progress(self._total, self._total, force=True)
         await self._db.write(lambda session: self._keep(session, split_counts, splits.digest, digest, manifest))
         return {"version": rules.version_name(version.number), "digest": digest}
@@ -98,10 +131,11 @@ class _Filler:
     async def _draw(self) -> dict[str, int]:
         """Assign every item of the revision to a split."""
         strata: dict[str, list[int]] = {}
-        columns = (DatasetItem.item, DatasetItem.labels_key)
-        async for batch in stream_rows(self._db, _items(self._version, *columns), 20_000):
-            for item, key in batch:
-                strata.setdefault(key, []).append(item)
+        drawn_from = _items(self._version, DatasetItem.item, DatasetItem.labels_key)
+        async with open_rows(self._db, drawn_from, 20_000) as rows:
+            async for batch in rows:
+                for item, key in batch:
+                    strata.setdefault(key, []).append(item)
         recipe = self._version.recipe
         drawn = await asyncio.to_thread(rules.draw_splits, strata, recipe["shares"], recipe["seed"])
         codes = bytearray(max(drawn, default=0) + 1)
@@ -110,14 +144,10 @@ class _Filler:
         self._splits = bytes(codes)
         return {name: codes.count(n) for n, name in enumerate(rules.SPLITS, 1)}
 
-    async def _annotations(self) -> AsyncIterator[bytes]:
+    async def _annotations(self, rows: AsyncIterator[list[Any]]) -> AsyncIterator[bytes]:
         """The lines of ``annotations.jsonl`` in order of path; what they say goes into the digest."""
         done = 0
-        columns = (
-            DatasetItem.item, DatasetItem.name, DatasetItem.digest, DatasetItem.width, DatasetItem.height,
-            DatasetItem.state, DatasetItem.labels,
-        )  # fmt: skip
-        async for batch in stream_rows(self._db, _items(self._version, *columns).order_by(DatasetItem.name)):
+        async for batch in rows:
             lines = []
             for row in batch:
                 self._folder.update(f"{row.digest} {row.name}\n".encode())

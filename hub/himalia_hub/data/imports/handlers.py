@@ -113,7 +113,7 @@ async def send_files(ctx: Context, number: int) -> dict[str, Any]:
             await _take(batch, frame)
         results = await batch.finish()
     finally:
-        batch.discard()
+        await batch.discard()
     return {"results": [_worded(dict(result), ctx.language) for result in results]}
 
 

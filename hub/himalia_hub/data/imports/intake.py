@@ -161,12 +161,13 @@ class Intake:
             staged = await self._stage()
             return await self._platform.db.write(lambda session: self._admit(session, staged))
         finally:
-            self.discard()
+            await self.discard()
 
-    def discard(self) -> None:
-        """Forget what is on disk and end what is still running."""
+    async def discard(self) -> None:
+        """End what is still running, then forget what is on disk."""
         for check in self._checks:
             check.cancel()
+        await asyncio.gather(*self._checks, return_exceptions=True)
         for candidate in self._candidates:
             if candidate.spooled is not None:
                 candidate.spooled.unlink(missing_ok=True)

@@ -303,7 +303,7 @@ class _Unpacking:
                     batch = await self._commit(batch, total)
             await self._commit(batch, total)
         finally:
-            batch.discard()
+            await batch.discard()
 
     def _check_room(self, session: Session, expanded: int) -> None:
         dataset = session.get(Dataset, self._row.dataset_id)
