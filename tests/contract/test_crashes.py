@@ -29,6 +29,8 @@ from himalia_hub.backends.protocol import (
 )
 from tests.contract.harness import LocalHarness, alive, processes_below, until
 
+ONLY_LOCAL = "a cluster has no shims and no journal; tests/cluster/test_resilience.py kills what it has"
+
 
 def test_kill_of_a_shim_ends_its_work_as_runner_lost(harness: LocalHarness) -> None:
     """OPS-2: closed at the last proof of life, at most a second old."""

@@ -14,6 +14,8 @@ from himalia_hub.backends.local import addresses
 from himalia_hub.backends.protocol import Port
 from tests.contract.harness import LocalHarness
 
+ONLY_LOCAL = "loopback relays belong to a sandbox; in a namespace NetworkPolicy rules"
+
 ECHO = """
 import socket, threading
 s = socket.socket(); s.bind(('127.0.0.1', 9000)); s.listen(64)
