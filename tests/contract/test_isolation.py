@@ -18,6 +18,8 @@ from himalia_hub.backends.local.isolation import detect_isolation, probe_isolati
 from himalia_hub.backends.protocol import HomeMount, Port
 from tests.contract.harness import LocalHarness, processes_below, uid_of, until
 
+ONLY_LOCAL = "it looks at a sandbox from both sides; tests/cluster/test_spaces.py looks from inside a pod"
+
 LOOK = """
 import os, sys
 for path in sys.argv[1:]:

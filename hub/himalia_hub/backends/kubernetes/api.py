@@ -27,6 +27,7 @@ from himalia_hub.backends.protocol import BackendError
 
 Manifest = dict[str, Any]
 APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 _TRIES = 5
 _IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 

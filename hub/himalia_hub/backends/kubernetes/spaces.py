@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from himalia_hub.backends.kubernetes import naming, quantities
 from himalia_hub.backends.kubernetes.options import KubernetesOptions
@@ -30,6 +31,7 @@ class SpaceQuota:
 def space_objects(tenant: str, quota: SpaceQuota, options: KubernetesOptions) -> list[Manifest]:
     """Everything inside the namespace, in the order in which it is applied."""
     return [
+        platform_role_binding(tenant, options),
         resource_quota(tenant, quota, options),
         limit_range(tenant, options),
         *network_policies(tenant, options),
@@ -38,6 +40,45 @@ def space_objects(tenant: str, quota: SpaceQuota, options: KubernetesOptions) ->
         hub_role(tenant, options),
         hub_role_binding(tenant, options),
     ]
+
+
+CARED_FOR = ("spec", "rules", "roleRef", "subjects", "automountServiceAccountToken")
+"""What is ours of an object. A cluster may add the rest, such as pull secrets of a service account."""
+
+
+def wrong(live: Manifest, wanted: Manifest) -> list[Manifest]:
+    """What must change of an object that is there, as a JSON patch; empty when it is right. Pure.
+
+    Whole fields are replaced: what somebody added inside one, such as an opening in a network
+    policy, would survive an apply because it is not in ours.
+    """
+    patch: list[Manifest] = []
+    for name in CARED_FOR:
+        if not _same(live.get(name), wanted.get(name)):
+            change = {"op": "add", "path": f"/{name}", "value": wanted[name]} if name in wanted else None
+            patch.append(change or {"op": "remove", "path": f"/{name}"})
+    labels = live["metadata"].get("labels") or {}
+    lost = {key: value for key, value in wanted["metadata"]["labels"].items() if labels.get(key) != value}
+    if lost:
+        patch.append({"op": "add", "path": "/metadata/labels", "value": {**labels, **lost}})
+    return patch
+
+
+def _same(live: Any, wanted: Any) -> bool:
+    """Equal, quantities by their value: the server may write ``1000m`` as ``1``; empty is absent."""
+    if isinstance(live, Mapping) and isinstance(wanted, Mapping):
+        names = live.keys() | wanted.keys()
+        return all(_same(live.get(name), wanted.get(name)) for name in names)
+    if isinstance(live, list) and isinstance(wanted, list | tuple):
+        return len(live) == len(wanted) and all(map(_same, live, wanted))
+    if live == wanted or (not live and not wanted and live is not False and wanted is not False):
+        return True
+    if not isinstance(live, str) or not isinstance(wanted, str):
+        return False
+    try:
+        return quantities.parse(live) == quantities.parse(wanted)
+    except (ValueError, ArithmeticError):
+        return False
 
 
 def _meta(name: str, tenant: str, options: KubernetesOptions) -> Manifest:
