@@ -189,7 +189,7 @@ class KubernetesBackend:
 
     def _prefer(self, plan: WorkloadPlan) -> pods.Preference | None:
         images = {
-            node["metadata"]["name"]: [name for image in node["status"].get("images", ()) for name in image["names"]]
+            node["metadata"]["name"]: pods.image_names(node["status"].get("images") or ())
             for node in self._nodes.items.values()
         }
         nodes = pods.nodes_with_image(plan.image, images)

@@ -299,6 +299,11 @@ def _expression(term: NodeTerm) -> Manifest:
     return base if term.operator in ("Exists", "DoesNotExist") else base | {"values": list(term.values)}
 
 
+def image_names(images: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the images that a node reports; one that lost its names is told as ``null``."""
+    return [name for image in images for name in image.get("names") or ()]
+
+
 def nodes_with_image(image: str, images_of: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     """Nodes that hold an image already (BEY-25).
 
