@@ -64,3 +64,18 @@ def s3_server() -> Iterator[S3Server]:
 def stored_world(database_url: str, s3_server: S3Server, tmp_path: Path) -> Iterator[World]:
     config = make_config(tmp_path / "state", database_url, s3=s3_server.bucket().model_dump(mode="json"))
     yield from live_world(config)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared_world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world for all tests of a module, where each leaves what the others need."""
+    place = tmp_path_factory.mktemp("shared")
+    if request.param == "sqlite":
+        yield from live_world(make_config(place / "state", f"sqlite:///{place}/himalia.sqlite3"))
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    url = server.create()
+    try:
+        yield from live_world(make_config(place / "state", url))
+    finally:
+        server.drop(url)

@@ -64,8 +64,8 @@ def create(
         )
     if expires_at is not None and (expires_at.tzinfo is None or expires_at <= clock.now()):
         raise InvalidInput(
-            "expires_at: a moment in the future, with its time zone.",
-            zh="expires_at：应为带时区的未来时刻。",
+            f"expires_at: {expires_at.isoformat()} is not a moment in the future, with its time zone.",
+            zh=f"expires_at：{expires_at.isoformat()} 应为带时区的未来时刻。",
             field="expires_at",
             rule="in the future, with a time zone",
             value=expires_at.isoformat(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,7 +13,7 @@ from himalia_hub.account import api_tokens, schemas
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Reply, RouteTable
 from himalia_hub.auth import tokens
-from himalia_hub.core import clock, objects, paging, tasks
+from himalia_hub.core import clock, names, objects, paging, tasks
 from himalia_hub.core.errors import InvalidInput, NotFound
 from himalia_hub.core.tables import TaskRow
 from himalia_hub.tenancy.tables import StepUp
@@ -137,9 +137,9 @@ def cancel_task(ctx: Context, task: int) -> dict[str, Any]:
 
 class TokenCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    name: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Annotated[str, Field(max_length=200), names.visible(64)]
     permissions: list[str] | None = None
-    reach: Annotated[str, Field(pattern="^(own|department|organisation|platform)$")] = "own"
+    reach: Literal["own", "department", "organisation", "platform"] = "own"
     expires_at: datetime | None = None
 
 

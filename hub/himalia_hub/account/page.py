@@ -6,7 +6,6 @@ changes how one signs in needs a fresh proof: the password, or a code of the sec
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -21,7 +20,7 @@ from himalia_hub.api.context import Context
 from himalia_hub.api.routes import RouteTable
 from himalia_hub.auth import permissions, tokens
 from himalia_hub.auth.actor import Actor, Reach, TokenKind
-from himalia_hub.core import clock
+from himalia_hub.core import clock, names
 from himalia_hub.core import security_policy as policies
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import InvalidInput, NotFound
@@ -34,8 +33,6 @@ from himalia_hub.tenancy.tables import User
 
 routes = RouteTable("internal.account", internal=True)
 HUB = "internal.hub.call"
-EMAIL = r"^[^@\s<>]{1,64}@[^@\s<>]{1,255}$"
-
 Secret = Annotated[str, Field(max_length=1024)]
 Method = Literal["totp", "email", "sms", "wecom"]
 
@@ -74,7 +71,7 @@ class FactorRemove(Change):
 
 class ContactBegin(Change):
     channel: Literal["email", "sms", "wecom"] = "email"
-    to: Annotated[str, Field(min_length=3, max_length=320)]
+    to: Annotated[str, Field(max_length=400)]
 
 
 class ContactConfirm(BaseModel):
@@ -86,9 +83,9 @@ class ContactConfirm(BaseModel):
 
 
 class TokenMake(Change):
-    name: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Annotated[str, Field(max_length=200), names.visible(64)]
     permissions: list[str] | None = None
-    reach: Annotated[str, Field(pattern="^(own|department|organisation|platform)$")] = "own"
+    reach: Literal["own", "department", "organisation", "platform"] = "own"
     expires_at: datetime | None = None
 
 
@@ -277,16 +274,9 @@ async def renew_codes(ctx: Context, body: Change) -> dict[str, Any]:
 
 @routes.post("/account/contact", permission=HUB, summary="Send a code to a new address", body=ContactBegin, audit=False)
 async def begin_contact(ctx: Context, body: ContactBegin) -> dict[str, Any]:
-    if body.channel == "email" and not re.match(EMAIL, body.to):
-        raise InvalidInput(
-            f"to: {body.to!r} is not an e-mail address.",
-            zh=f"to：{body.to!r} 不是邮箱地址。",
-            field="to",
-            rule="name@host",
-            value=body.to,
-        )
+    to = rules.check_contact(body.channel, body.to)
     user = await _proven(ctx, body)
-    return await send_code(ctx, user, "contact", body.channel, body.address, to=body.to)
+    return await send_code(ctx, user, "contact", body.channel, body.address, to=to)
 
 
 @routes.post(

@@ -25,7 +25,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from tornado import httputil, iostream, web
 
-from himalia_hub.api import auditing, problems
+from himalia_hub.api import auditing, problems, validation
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Raw, Reply, Route, Router, Stream
 from himalia_hub.audit.changes import Watched
@@ -238,7 +238,7 @@ class ApiHandler(web.RequestHandler):
         except iostream.StreamClosedError:
             pass
         except ValidationError as error:
-            await self._fail(problems.from_validation(error))
+            await self._fail(validation.problem_of(error))
         except HimaliaError as error:
             await self._fail(error)
         except Exception:

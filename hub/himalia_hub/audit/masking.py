@@ -24,6 +24,8 @@ SECRET_VALUE = re.compile(
     r"|(?i:(?<=[?&]token=))[^&\s]+",
     re.DOTALL,
 )
+LIMIT_NAME = re.compile(r"_(minimum|maximum|kinds|differs_in|history|days|seconds|minutes)$")
+"""How a policy's numbers are called: ``password_minimum`` says how long a password is, not what it is."""
 TEXT, ITEMS, DEPTH = 512, 64, 8
 
 
@@ -36,7 +38,8 @@ def text(value: str, most: int = TEXT) -> str:
 
 def masked(value: Any, name: str = "", *, secret: bool = False, depth: int = 0) -> Any:
     """The value as it may be kept; everything below a secret name is masked."""
-    secret = secret or bool(name and SECRET_NAME.search(name))
+    number = isinstance(value, int) and LIMIT_NAME.search(name) is not None
+    secret = secret or bool(name and SECRET_NAME.search(name) and not number)
     if isinstance(value, dict):
         if depth >= DEPTH:
             return "…"

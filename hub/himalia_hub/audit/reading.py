@@ -164,8 +164,8 @@ def cursor_of(cursor: str | None) -> int:
         return 2**62
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
         raise InvalidInput(
-            "cursor: not one that this list gave out.",
-            zh="cursor：不是此列表给出的游标。",
+            f"cursor: {cursor[:40]!r} is not one that this list gave out.",
+            zh=f"cursor：{cursor[:40]!r} 不是此列表给出的游标。",
             field="cursor",
             rule="a next_cursor of this list",
             value=cursor,

@@ -93,8 +93,8 @@ def check(index: int, change: PriceChange, moment: datetime) -> None:
         raise _refuse(
             index,
             "from",
-            "a price cannot change the past.",
-            "价格不能追溯生效。",
+            f"{clock.to_wire(change.valid_from)} has passed; a price cannot change the past.",
+            f"{clock.to_wire(change.valid_from)} 已过去；价格不能追溯生效。",
             "now or later",
             clock.to_wire(change.valid_from),
             "Leave it out to change the price from now on.",

@@ -8,12 +8,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from himalia_hub.account.schemas import ObjectRef, Ref
+from himalia_hub.core import names
+from himalia_hub.core.errors import BrokenRule
 from himalia_hub.core.paging import ListQuery
 
 Scenario = Literal["notebook", "training", "inference", "annotation", "visualisation", "any"]
 PhaseWord = Literal[
     "waiting", "queued", "starting", "running", "stopping", "stopped", "succeeded", "failed", "timed_out"
 ]
+SPEC_NAME = names.visible(32)
 MAX_CPU_MILLIS = 10_000_000
 MAX_MEMORY_BYTES = 2**50
 
@@ -200,7 +203,7 @@ class VerdictAsk(BaseModel):
     @model_validator(mode="after")
     def _one_or_many(self) -> VerdictAsk:
         if (self.spec_id is None) == (self.parts is None):
-            raise ValueError("give spec_id or parts, not both")
+            raise BrokenRule("either spec_id or parts", "spec_id 与 parts 二选一", "spec_id")
         return self
 
 
@@ -231,7 +234,7 @@ class UsageQuery(BaseModel):
     @classmethod
     def _zone(cls, value: datetime | None) -> datetime | None:
         if value is not None and value.tzinfo is None:
-            raise ValueError("needs a time zone")
+            raise BrokenRule("a time with its zone", "带时区的时间")
         return value
 
 
@@ -246,7 +249,7 @@ class SpecCreate(BaseModel):
     """A basic spec needs CPU and memory, any other kind one entry of ``accelerators``."""
 
     model_config = ConfigDict(extra="forbid")
-    name: Annotated[str, Field(min_length=1, max_length=32, pattern=r"\S")]
+    name: Annotated[str, Field(max_length=200), SPEC_NAME]
     kind: SpecKind = "basic"
     scenario: Scenario = "any"
     cpu_millis: Millis = 0
@@ -261,7 +264,7 @@ class SpecUpdate(BaseModel):
     """What is not given stays; the kind never changes."""
 
     model_config = ConfigDict(extra="forbid")
-    name: Annotated[str | None, Field(min_length=1, max_length=32, pattern=r"\S")] = None
+    name: Annotated[str | None, Field(max_length=200), SPEC_NAME] = None
     scenario: Scenario | None = None
     cpu_millis: Millis | None = None
     memory_bytes: Bytes | None = None
@@ -295,7 +298,7 @@ class QuotaSet(BaseModel):
     @model_validator(mode="after")
     def _something(self) -> QuotaSet:
         if not self.limits and not self.reservable:
-            raise ValueError("give limits or reservable")
+            raise BrokenRule("limits or reservable is given", "limits 与 reservable 至少提供一项", "limits")
         return self
 
 

@@ -303,8 +303,8 @@ def check_name(name: str) -> str:
     name = names.check_text(name, LONGEST_NAME, "name").strip()
     if not name or "\n" in name or "\t" in name:
         raise InvalidInput(
-            "name: 1-32 characters on one line, not only spaces.",
-            zh="name：1-32 个字符，单行，且不能只有空格。",
+            f"name: {name!r} is not 1-32 characters on one line, not only spaces.",
+            zh=f"name：{name!r} 不符合规则：1-32 个字符，单行，且不能只有空格。",
             field="name",
             rule="1-32 characters, not only spaces",
             value=name,
@@ -337,7 +337,13 @@ def check_shape(values: Mapping[str, Any]) -> None:
 
 
 def _bad_shape(field: str, rule: str, rule_zh: str, value: Any) -> InvalidInput:
-    return InvalidInput(f"{field}: {rule}.", zh=f"{field}：{rule_zh}。", field=field, rule=rule, value=value)
+    return InvalidInput(
+        f"{field}: {rule}, and it is {value!r}.",
+        zh=f"{field}：{rule_zh}，当前值为 {value!r}。",
+        field=field,
+        rule=rule,
+        value=value,
+    )
 
 
 def create(session: Session, body: SpecCreate, nodes: Sequence[NodeCapacity]) -> ResourceSpec:

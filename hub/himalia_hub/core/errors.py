@@ -51,10 +51,36 @@ class HimaliaError(Exception):
         if code is not None:
             self.code = code
 
+    def within(self, part: str) -> None:
+        """Name the field as the client sent it, inside of ``part``; for checks that know the field alone."""
+        if self.field is None:
+            return
+        self.field, inner = f"{part}.{self.field}", self.field
+        if self.message.startswith(inner):
+            self.message = f"{part}.{self.message}"
+            self.args = (self.message,)
+        if self.zh.startswith(inner):
+            self.zh = f"{part}.{self.zh}"
+
 
 class InvalidInput(HimaliaError):
     code = "invalid_input"
     status = 422
+
+
+class BrokenRule(ValueError):
+    """What a schema's own validator raises, so that the refusal names it in both languages.
+
+    Args:
+        rule: The rule in English, short (``with its time zone``).
+        zh: The same in Simplified Chinese.
+        field: Which field, where the validator looks at several.
+        value: The offending value, where it is not the validated one.
+    """
+
+    def __init__(self, rule: str, zh: str, field: str = "", value: Any = None) -> None:
+        super().__init__(rule)
+        self.rule, self.zh, self.field, self.value = rule, zh, field, value
 
 
 class NotAuthenticated(HimaliaError):

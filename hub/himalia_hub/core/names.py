@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from himalia_hub.core.errors import InvalidInput
+from pydantic import AfterValidator
+
+from himalia_hub.core.errors import BrokenRule, InvalidInput
 
 _NAME = re.compile(r"[0-9A-Za-z_\u4e00-\u9fff\u3400-\u4dbf-]+")
 
@@ -37,12 +39,47 @@ def check_text(text: str, longest: int, field: str = "description") -> str:
     if bad is None and len(text) <= longest:
         return text
     rule = f"at most {longest} characters" if bad is None else "no control characters"
+    shown = text if len(text) <= 40 else f"{text[:40]}…"
     raise InvalidInput(
-        f"{field}: {rule}; this one has {len(text)}." if bad is None else f"{field}: {rule}, found {bad!r}.",
-        zh=f"{field}：最多 {longest} 个字符，当前 {len(text)} 个。"
+        f"{field}: {rule}; {shown!r} has {len(text)}." if bad is None else f"{field}: {rule}, found {bad!r}.",
+        zh=f"{field}：最多 {longest} 个字符，{shown!r} 有 {len(text)} 个。"
         if bad is None
         else f"{field}：不能包含控制字符 {bad!r}。",
         field=field,
         rule=rule,
         value=text if bad is None else bad,
     )
+
+
+def form(pattern: str, rule: str, zh: str) -> AfterValidator:
+    """For a schema's text field: the whole text matches, or the refusal says the rule in words."""
+    compiled = re.compile(pattern)
+
+    def check(text: str | None) -> str | None:
+        if text is not None and not compiled.fullmatch(text):
+            raise BrokenRule(rule, zh)
+        return text
+
+    return AfterValidator(check)
+
+
+def visible(longest: int) -> AfterValidator:
+    """For a schema's field that people read: 1 to ``longest`` characters of any script, none of them hidden.
+
+    Answers the text in normal form without spaces at the ends.
+    """
+
+    def check(text: str | None) -> str | None:
+        if text is None:
+            return None
+        text = unicodedata.normalize("NFC", text).strip()
+        if not 1 <= len(text) <= longest or hides(text):
+            raise BrokenRule(f"1-{longest} visible characters", f"1-{longest} 个可见字符")
+        return text
+
+    return AfterValidator(check)
+
+
+def hides(text: str) -> bool:
+    """Whether a text has characters that nobody sees or that change how others are shown."""
+    return any(unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn") for letter in text)

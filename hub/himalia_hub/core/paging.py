@@ -56,8 +56,8 @@ def decode_cursor(cursor: str) -> tuple[Any, int]:
         return value, int(row_id)
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidInput(
-            "cursor: not one that this list gave out.",
-            zh="cursor：不是此列表给出的游标。",
+            f"cursor: {cursor[:40]!r} is not one that this list gave out.",
+            zh=f"cursor：{cursor[:40]!r} 不是此列表给出的游标。",
             field="cursor",
             rule="a next_cursor of this list",
             value=cursor,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy.orm import Session
 
 from himalia_hub.core.db import Db
+from himalia_hub.core.errors import BrokenRule
 from himalia_hub.core.tables import Setting
 
 KEY = "security_policy"
@@ -62,7 +63,8 @@ class SecurityPolicy(BaseModel):
             ("password_minimum", "password_maximum"),
         ):
             if getattr(self, low) > getattr(self, high):
-                raise ValueError(f"{low} must not exceed {high}")
+                most = getattr(self, high)
+                raise BrokenRule(f"at most {high} ({most})", f"不大于 {high}（{most}）", low, getattr(self, low))
         return self
 
 

@@ -134,6 +134,33 @@ def refuse(rules: list[Rule]) -> InvalidInput:
     )
 
 
+CONTACTS = {
+    "email": (re.compile(r"[^@\s<>,;]{1,64}@[^@\s<>,;]{1,255}"), "name@host", "名称@主机"),
+    "sms": (re.compile(r"\+?[0-9]{6,15}"), "6-15 digits, with + before a country's", "6-15 位数字，国家代码前加 +"),
+    "wecom": (
+        re.compile(r"[0-9A-Za-z_.@-]{1,64}"),
+        "1-64 letters, digits, _, -, . or @",
+        "1-64 个字母、数字、_、-、. 或 @",
+    ),
+}
+"""What an address of each channel is: pattern, rule in English and Chinese."""
+
+
+def check_contact(channel: str, to: str) -> str:
+    """An address that codes can be sent to; a phone's number without the spaces and dashes people write."""
+    address = re.sub(r"[ ()-]", "", to) if channel == "sms" else to.strip()
+    pattern, english, chinese = CONTACTS[channel]
+    if not pattern.fullmatch(address):
+        raise InvalidInput(
+            f"to: {to[:120]!r} is not {english}.",
+            zh=f"to：{to[:120]!r} 不符合规则：{chinese}。",
+            field="to",
+            rule=english,
+            value=to,
+        )
+    return address
+
+
 def expires_at(policy: SecurityPolicy, changed_at: datetime | None) -> datetime | None:
     """When a password must be changed; None: never."""
     if not policy.password_expires_days or changed_at is None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import RouteTable
-from himalia_hub.core import clock
+from himalia_hub.core import clock, names
 from himalia_hub.core.errors import NotFound, StaleVersion
 from himalia_hub.identity import senders
 from himalia_hub.identity.tables import MessageSender
@@ -47,7 +47,7 @@ class SenderReplace(BaseModel):
 
 class SenderTest(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    to: Annotated[str, Field(min_length=3, max_length=320, pattern=r"^[^\s]+$")]
+    to: Annotated[str, Field(min_length=3, max_length=320), names.form(r"\S+", "no spaces", "不含空格")]
 
 
 class SenderTested(BaseModel):

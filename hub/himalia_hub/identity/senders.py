@@ -18,13 +18,14 @@ import time
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Field
 
+from himalia_hub.core import names
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import BackendUnavailable, Conflict, InvalidInput
 from himalia_hub.core.sealing import Sealer
@@ -32,6 +33,7 @@ from himalia_hub.identity.tables import MessageSender
 
 TIMEOUT_SECONDS = 15.0
 SEAL = "message_sender"
+Chosen = TypeVar("Chosen", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +65,29 @@ class SmtpSettings(BaseModel):
     port: Annotated[int, Field(ge=1, le=65535)] = 587
     security: Literal["starttls", "tls", "none"] = "starttls"
     user: Annotated[str, Field(max_length=320)] = ""
-    sender_address: Annotated[str, Field(pattern=r"^[^@\s<>]{1,64}@[^@\s<>]{1,255}$")]
-    sender_name: Annotated[str, Field(max_length=64, pattern=r"^[^\r\n]*$")] = "Himalia"
+    sender_address: Annotated[
+        str, Field(max_length=320), names.form(r"[^@\s<>]{1,64}@[^@\s<>]{1,255}", "name@host", "名称@主机")
+    ]
+    sender_name: Annotated[str, Field(max_length=64), names.form(r"[^\r\n]*", "one line", "单行文本")] = "Himalia"
 
 
 class WebhookSettings(BaseModel):
     """An address that takes JSON ``{to, subject, text, code}``, signed with the secret."""
 
     model_config = ConfigDict(extra="forbid")
-    url: Annotated[str, Field(max_length=1024, pattern=r"^https?://[^\s]+$")]
+    url: Annotated[
+        str,
+        Field(max_length=1024),
+        names.form(r"https?://[^\s]+", "an address with http:// or https://", "以 http:// 或 https:// 开头的地址"),
+    ]
     template: Annotated[str, Field(max_length=500)] = "Himalia: your code is {code}. It is valid for 5 minutes."
     allow_private_address: bool = False
+
+
+class Given(BaseModel, Generic[Chosen]):
+    """Settings inside the field that they are sent in, so that a refusal names ``settings.host``."""
+
+    settings: Chosen
 
 
 class Smtp:
@@ -160,8 +174,9 @@ def checked_settings(channel: str, kind: str, settings: dict[str, Any]) -> dict[
             rule=fitting,
             value=kind,
         )
-    model: BaseModel = KINDS[kind].Settings.model_validate(settings)
-    return model.model_dump()
+    given = Given[KINDS[kind].Settings].model_validate({"settings": settings})  # type: ignore[misc]
+    kept: dict[str, Any] = given.settings.model_dump()
+    return kept
 
 
 def offered(db: Db) -> list[str]:

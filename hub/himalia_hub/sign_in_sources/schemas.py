@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from himalia_hub.core import names
+
 Text = Annotated[str, Field(min_length=1, max_length=512)]
 Claim = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -53,7 +55,7 @@ class Mapping(_Strict):
 
 class SourceCreate(_Strict):
     name: Annotated[str, Field(max_length=64)]
-    title: Annotated[str, Field(min_length=1, max_length=64)]
+    title: Annotated[str, Field(max_length=200), names.visible(64)]
     kind: Annotated[str, Field(min_length=1, max_length=64)]
     settings: Annotated[dict[str, Any], Field(max_length=64)] = {}
     secrets: Annotated[dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=16)] = {}
@@ -65,7 +67,7 @@ class SourceCreate(_Strict):
 
 
 class SourceChange(_Strict):
-    title: Annotated[str | None, Field(min_length=1, max_length=64)] = None
+    title: Annotated[str | None, Field(max_length=200), names.visible(64)] = None
     settings: Annotated[dict[str, Any] | None, Field(max_length=64)] = None
     secrets: Annotated[dict[str, Annotated[str, Field(max_length=4096)]] | None, Field(max_length=16)] = None
     mapping: Mapping | None = None

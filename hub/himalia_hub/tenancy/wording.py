@@ -6,6 +6,7 @@ import re
 import unicodedata
 from typing import Any
 
+from himalia_hub.core import names
 from himalia_hub.core.errors import Conflict, InvalidInput
 
 _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
@@ -56,9 +57,9 @@ def check_department_name(name: str, field: str = "name") -> str:
 
     Answers the name in normal form (NFC) without spaces at the ends, which nobody could tell apart.
     """
-    name = unicodedata.normalize("NFC", name).strip(" ")
-    if SHORTEST <= len(name) <= LONGEST and _DEPARTMENT.fullmatch(name):
-        return name
+    found = unicodedata.normalize("NFC", name).strip(" ")
+    if SHORTEST <= len(found) <= LONGEST and _DEPARTMENT.fullmatch(found):
+        return found
     raise refuse(
         field,
         "4-32 Chinese characters, letters, digits, _, - or spaces, not only spaces",
@@ -69,11 +70,10 @@ def check_department_name(name: str, field: str = "name") -> str:
 
 def check_display_name(name: str, field: str = "display_name") -> str:
     """1-64 visible characters of any script, none that changes how others are shown."""
-    name = unicodedata.normalize("NFC", name).strip()
-    # Cf holds the marks that reverse or hide text: a name must not look like another by them.
-    hidden = any(unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp", "Co", "Cn") for letter in name)
-    if 1 <= len(name) <= LONGEST_DISPLAY_NAME and not hidden:
-        return name
+    found = unicodedata.normalize("NFC", name).strip()
+    # Marks that reverse or hide text: a name must not look like another by them.
+    if 1 <= len(found) <= LONGEST_DISPLAY_NAME and not names.hides(found):
+        return found
     raise refuse(
         field,
         f"1-{LONGEST_DISPLAY_NAME} visible characters",

@@ -258,26 +258,6 @@ def test_senders_are_kept_sealed_tested_and_taken_away(world: World, mailbox: Ma
     mailbox.__init__()  # type: ignore[misc]  # the fixture closes it again
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        pytest.param({"kind": "webhook", "settings": {"url": "ftp://example.org/"}}, "url", id="not http"),
-        pytest.param({"kind": "smtp", "settings": {"host": "mail"}}, "sender_address", id="no sender"),
-        pytest.param(
-            {"kind": "smtp", "settings": {"host": "mail", "sender_address": "a@b", "port": 0}}, "port", id="port 0"
-        ),
-        pytest.param(
-            {"kind": "smtp", "settings": {"host": "m", "sender_address": "a@b\r\nBcc: c@d"}},
-            "sender_address",
-            id="CRLF",
-        ),
-    ],
-)
-def test_a_senders_settings_name_what_is_wrong(world: World, body: dict[str, Any], field: str) -> None:
-    answer = world.alpha.administrator.client(step_up=True).put("/message-senders/email", json=body)
-    assert (answer.status_code, answer.json()["field"]) == (422, field), answer.text
-
-
 def test_a_webhook_goes_to_no_private_address_unless_allowed(world: World) -> None:
     """SEC-3."""
     client = world.alpha.administrator.client(step_up=True)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from himalia_hub.account.schemas import Ref
 from himalia_hub.compute.schemas import AcceleratorRef, PhaseWord, Resources, Step, WorkloadOut
+from himalia_hub.core.errors import BrokenRule
 
 MAX_BINDINGS = 5
 
@@ -15,9 +16,9 @@ MAX_BINDINGS = 5
 def _clean(value: str) -> str:
     value = value.strip()
     if not value:
-        raise ValueError("1-30 characters, not only spaces")
+        raise BrokenRule("1-30 characters, not only spaces", "1-30 个字符，不能全为空格")
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
-        raise ValueError("no control characters")
+        raise BrokenRule("no control characters", "不能包含控制字符")
     return value
 
 

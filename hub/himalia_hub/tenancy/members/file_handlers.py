@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any, Literal
 
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Raw, Reply, RouteTable, Stream
@@ -25,7 +23,7 @@ EXPORT_BATCH = 500
 
 
 class ExportQuery(schemas.MemberQuery):
-    language: Annotated[str | None, Field(pattern="^(en|zh)$")] = None
+    language: Literal["en", "zh"] | None = None
 
 
 def _attachment(name: str) -> dict[str, str]:

@@ -123,8 +123,7 @@ def first_administrator(session: Session, actor: Actor, tenant_id: int, name: st
     try:
         return make(session, actor, tenant_id, name=name, display_name=display_name, keys=keys)
     except (Conflict, InvalidInput) as error:
-        if error.field is not None:
-            error.field = f"administrator.{error.field}"
+        error.within("administrator")
         raise
 
 

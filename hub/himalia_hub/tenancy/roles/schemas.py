@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -51,7 +51,7 @@ class RoleCreate(_Body):
     name: str
     description: Annotated[str, Field(max_length=2000)] = ""
     permissions: Reaches
-    scope: Annotated[str, Field(pattern="^(organisation|platform)$")] = "organisation"
+    scope: Literal["organisation", "platform"] = "organisation"
 
 
 class RoleEdit(_Body):
