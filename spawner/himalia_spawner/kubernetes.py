@@ -53,6 +53,7 @@ class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
         self.attempt: int | None = None
         self.plan: WorkloadPlan | None = None
         self._made: Manifest | None = None
+        self._ended_by_itself = False
 
     # Watches see every namespace with one stream each: the hub may look at pods and events everywhere.
     @default("enable_user_namespaces")
@@ -98,7 +99,7 @@ class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
         return self._start_future
 
     async def _start_planned(self) -> Any:
-        self.plan, self._made = None, None
+        self.plan, self._made, self._ended_by_itself = None, None, False
         # Traits and the chosen profile first: they are part of what is asked.
         await self.load_user_options()
         plan = self.plan = await self._launch()
@@ -111,6 +112,7 @@ class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
             done, _ = await asyncio.wait({watcher, made}, return_when=asyncio.FIRST_COMPLETED)
             if watcher in done:
                 cause = watcher.result()
+                self._ended_by_itself = True
                 raise self._refusal(cause)
             return made.result()
         except ApiException as error:
@@ -247,7 +249,8 @@ class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
         running = self._start_future
         if running is not None and not running.done() and running is not asyncio.current_task():
             running.cancel()
-        await self._tell("terminate", {"grace_seconds": 0 if now else int(self.delete_grace_period)})
+        if not self._ended_by_itself:  # else the platform sees the end with its cause; "stopped" would hide it
+            await self._tell("terminate", {"grace_seconds": 0 if now else int(self.delete_grace_period)})
         await super().stop(now=now)
         for delete in (self.api.delete_namespaced_secret, self.api.delete_namespaced_config_map):
             try:

@@ -164,6 +164,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     _work("sharing.share.manage", "Share your own things, and take that back"),
     _read("compute.workload.read", "See work that occupies resources, with its log and use"),
     _stop("compute.workload.stop", "Stop work that occupies resources"),
+    _everyone("compute.workload.load", "Fetch the read-only folders of the workload whose token asks"),
     _read("compute.quota.read", "See quotas and what is used of them"),
     _row(
         "compute.quota.manage",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from himalia_hub.supervisor.errors import SupervisorError
-from himalia_hub.supervisor.options import DEFAULT_API_HOST, DEFAULT_DOMAIN, Options
+from himalia_hub.supervisor.options import DEFAULT_API_HOST, DEFAULT_DOMAIN, ClusterChoice, Options
 from himalia_hub.supervisor.state import default_state_directory
 
 
@@ -54,10 +54,25 @@ def register(subparsers: Any) -> None:
         help="system administrator, security administrator and auditor in place of one administrator; "
         "chosen at the first start, for good",
     )
+    parser.add_argument(
+        "--cluster",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help='run notebooks, runs and services as pods: JSON with "host" (an address of this machine that pods '
+        "reach) and options of the Kubernetes backend",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from himalia_hub.supervisor.console import Console
+
+    try:
+        cluster = ClusterChoice.read(arguments.cluster) if arguments.cluster is not None else None
+    except SupervisorError as error:
+        Console().error(error.message, error.hint)
+        return 1
     named = arguments.state_dir or os.environ.get("HIMALIA_STATE_DIR")
     options = Options(
         state_directory=Path(named) if named else default_state_directory(os.environ, root=os.geteuid() == 0),
@@ -69,6 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         keep_workloads=arguments.keep_workloads,
         unsafe_no_sandbox=arguments.unsafe_no_sandbox,
         separate_duties=arguments.separate_duties,
+        cluster=cluster,
     )
     return up(options)
 
@@ -84,12 +100,16 @@ def up(options: Options) -> int:
     state = StateDirectory(options.state_directory)
     try:
         _check_hosts(options)
-        level = isolation_level(unsafe=options.unsafe_no_sandbox)
+        # On a cluster nobody's code runs here.
+        level = "full" if options.cluster is not None else isolation_level(unsafe=options.unsafe_no_sandbox)
         state.hold()
         console.log_to(state.path("logs", "supervisor.log"))
         console.headline("Himalia is starting")
         console.fact("state", str(state.root))
-        console.fact("isolation", describe_isolation(level), colour="32" if level == "full" else "33")
+        if options.cluster is not None:
+            console.fact("workloads", f"pods on a cluster, which reach this machine at {options.cluster.host}")
+        else:
+            console.fact("isolation", describe_isolation(level), colour="32" if level == "full" else "33")
         environments = _environments(console)
         layout = prepare(options, state, isolation=level, environments=environments)
 

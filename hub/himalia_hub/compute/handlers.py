@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from pydantic import Field
 
 from himalia_hub.api.context import Context
-from himalia_hub.api.routes import Raw, Reply, RouteTable
+from himalia_hub.api.routes import Raw, Reply, RouteTable, Stream
+from himalia_hub.backends.local.cache import ContentSource
 from himalia_hub.backends.protocol import BackendError
-from himalia_hub.compute import assess, internal, limits, live, quotas, samples, schemas, sheets, specs, wire
+from himalia_hub.compute import assess, folders, internal, limits, live, quotas, samples, schemas, sheets, specs, wire
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.environments import EnvironmentView
 from himalia_hub.compute.tables import Workload
@@ -150,6 +151,19 @@ async def get_log(ctx: Context, workload: int, query: schemas.LogQuery) -> Raw:
             "Content-Security-Policy": "sandbox",
         },
     )
+
+
+@routes.get(
+    "/workloads/{workload}/folders/{manifest}",
+    permission="compute.workload.load",
+    summary="A read-only folder of the workload whose token asks, framed",
+    response_type=folders.MEDIA_TYPE,
+)
+async def get_folder(ctx: Context, workload: int, manifest: str) -> Stream:
+    """Frames as in ``compute/folders.py``; a pod fetches its folders with it before its program starts."""
+    tenant = ctx.read(lambda db: folders.own_folder(_engine(ctx), db, ctx.actor, workload, manifest))
+    source = ctx.platform.get(ContentSource)  # type: ignore[type-abstract]
+    return Stream(folders.frames(source, tenant, manifest), folders.MEDIA_TYPE)
 
 
 @routes.get(

@@ -6,13 +6,15 @@ and explaining are the engine's and the same for all.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from sqlalchemy.orm import Session
 
 from himalia_hub.backends.protocol import WorkloadPlan
 from himalia_hub.compute.tables import Workload
+from himalia_hub.core.db import Db
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +57,11 @@ class Translator(Protocol):
 
     def on_change(self, session: Session, workload: Workload) -> None:
         """The phase, the readiness or the addresses changed; the noun mirrors what it shows."""
+
+
+@runtime_checkable
+class WithFolders(Protocol):
+    """A kind whose plans mount read-only folders."""
+
+    def folders(self, db: Db, workload: Any) -> Collection[str]:
+        """Digests of the manifests that the workload (a row) mounts."""

@@ -296,7 +296,7 @@ class Reconciler:
     def _api_url(self) -> str | None:
         if self._engine.single_machine:
             return None
-        return f"{self._platform.config.public.api_url}/services/himalia/api/v1"
+        return self._platform.config.public.workloads_api
 
     # -- acting ------------------------------------------------------------------------------
 
@@ -314,14 +314,20 @@ class Reconciler:
             self._acting.applied_at[attempt] = time.monotonic()
             self._acting.trouble.pop(attempt, None)
         except BackendError as error:
-            before = self._acting.trouble.get(attempt)
-            count = before.count + 1 if before is not None else 1
-            again = time.monotonic() + min(30.0, 0.5 * 2**count)
-            self._acting.trouble[attempt] = _Trouble(count, again, str(error), not error.retryable)
+            self._not_applied(attempt, str(error), final=not error.retryable)
             log.warning("workload %s attempt %s: %s", plan.workload, plan.attempt, error)
+        except Exception as error:  # a fault of ours: tried again ever more slowly, and told
+            self._not_applied(attempt, f"{type(error).__name__}: {error}", final=False)
+            log.exception("workload %s attempt %s could not be applied", plan.workload, plan.attempt)
         finally:
             self._acting.applying.discard(attempt)
             self._engine.wake()
+
+    def _not_applied(self, attempt: Attempt, text: str, *, final: bool) -> None:
+        before = self._acting.trouble.get(attempt)
+        count = before.count + 1 if before is not None else 1
+        again = time.monotonic() + min(30.0, 0.5 * 2**count)
+        self._acting.trouble[attempt] = _Trouble(count, again, text, final)
 
     async def _act(self, changes: list[Change]) -> None:
         for change in changes:

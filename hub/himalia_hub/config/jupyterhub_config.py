@@ -14,8 +14,7 @@ from himalia_hub.auth.authenticator import HimaliaAuthenticator
 from himalia_hub.config.pages import TEMPLATES, install_page_context
 from himalia_hub.config.platform_client import PlatformClient
 from himalia_hub.config.proxy import HimaliaTraefikProxy
-from himalia_hub.config.settings import HubSettings
-from himalia_spawner.local import HimaliaLocalSpawner
+from himalia_hub.config.settings import HubSettings, notebook_traits
 
 c = get_config()  # type: ignore[name-defined]
 settings = HubSettings.read(Path(os.environ["HIMALIA_HUB_SETTINGS"]))
@@ -25,9 +24,9 @@ install_page_context(settings)
 # Addresses: one origin for the hub, one for each person; Traefik belongs to the supervisor.
 c.JupyterHub.bind_url = settings.hub_url
 c.JupyterHub.subdomain_host = settings.hub_url
-c.JupyterHub.hub_ip = "127.0.0.1"
+c.JupyterHub.hub_ip = settings.hub_host
 c.JupyterHub.hub_port = settings.hub_port
-c.JupyterHub.trusted_downstream_ips = ["127.0.0.1"]
+c.JupyterHub.trusted_downstream_ips = ["127.0.0.1", settings.hub_host]
 c.JupyterHub.default_url = "/hub/home"
 
 c.JupyterHub.proxy_class = HimaliaTraefikProxy
@@ -59,15 +58,18 @@ c.Authenticator.auth_refresh_strict = True
 c.JupyterHub.admin_access = False
 
 # Notebooks: named servers only, admitted by the platform.
-c.JupyterHub.spawner_class = HimaliaLocalSpawner
-c.HimaliaLocalSpawner.platform = platform
-c.HimaliaLocalSpawner.hub_url = settings.hub_url
+spawner, traits = notebook_traits(settings, platform)
+c.JupyterHub.spawner_class = spawner
+for name, value in traits.items():
+    setattr(c[spawner.__name__], name, value)
 # A server is told at once when a session ends; should that fail, it asks the hub again this soon.
 server_arguments = ["--HubOAuth.cache_max_age=30"]
 if settings.isolation == "unsafe" and os.geteuid() == 0:
     # Without a sandbox a server runs as whoever started the installation.
     server_arguments.append("--allow-root")
 c.Spawner.args = server_arguments
+c.Spawner.cmd = ["jupyterhub-singleuser"]
+c.Spawner.default_url = "/lab"
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.concurrent_spawn_limit = 0
 c.Spawner.consecutive_failure_limit = 0
@@ -92,6 +94,7 @@ c.JupyterHub.template_paths = [str(TEMPLATES)]
 c.JupyterHub.tornado_settings = {
     "headers": {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"},
     "slow_spawn_timeout": 0,
+    "cookie_options": {"samesite": "Lax"},
 }
 c.JupyterHub.log_level = "INFO"
 c.Application.logging_config = {

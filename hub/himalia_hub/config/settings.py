@@ -16,6 +16,8 @@ class HubSettings:
 
     state_directory: Path
     hub_port: int
+    hub_host: str
+    backend: Mapping[str, Any]
     hub_url: str
     domain: str
     isolation: str
@@ -36,6 +38,8 @@ class HubSettings:
         return cls(
             state_directory=Path(data["state_dir"]),
             hub_port=data["hub_port"],
+            hub_host=data["hub_host"],
+            backend=data["backend"],
             hub_url=data["public"]["hub_url"],
             domain=data["domain"],
             isolation=data["isolation"],
@@ -49,6 +53,18 @@ class HubSettings:
             traefik_api_password=_secret(traefik["api_password_file"]),
             traefik_dynamic_file=Path(traefik["dynamic_file"]),
         )
+
+
+def notebook_traits(settings: HubSettings, platform: Any) -> tuple[type, dict[str, Any]]:
+    """The spawner of this installation's backend and the traits it cannot do without."""
+    if settings.backend["kind"] == "local":
+        from himalia_spawner.local import HimaliaLocalSpawner
+
+        return HimaliaLocalSpawner, {"platform": platform, "hub_url": settings.hub_url}
+    from himalia_spawner.kubernetes import HimaliaKubeSpawner
+
+    options = {name: value for name, value in settings.backend.items() if name != "kind"}
+    return HimaliaKubeSpawner, {"platform": platform, "cluster": options}
 
 
 def user_origin(hub_url: str, hub_user: str) -> str:

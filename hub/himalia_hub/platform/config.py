@@ -28,6 +28,13 @@ class Public(_Section):
     hub_url: str = "http://himalia.localhost:8000"
     api_url: str = "http://127.0.0.1:8000"
     s3_url: str = ""
+    workloads_url: str = ""
+    """Where workloads reach the platform when that is not ``api_url``: pods do not see a loopback."""
+
+    @property
+    def workloads_api(self) -> str:
+        """The API's address as a workload on a cluster is told it."""
+        return f"{self.workloads_url or self.api_url}/services/himalia/api/v1"
 
 
 class HubAccess(_Section):
@@ -54,6 +61,10 @@ class BackendChoice(_Section):
     model_config = ConfigDict(extra="allow")
     kind: Literal["local", "kubernetes"] = "local"
     root: Path | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
 
 
 class Traefik(_Section):

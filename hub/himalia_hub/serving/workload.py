@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -11,6 +14,7 @@ from himalia_hub.compute.environments import EnvironmentView
 from himalia_hub.compute.kinds import Policy
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core import objects
+from himalia_hub.core.db import Db
 from himalia_hub.platform.parts import Platform
 from himalia_hub.serving import rules
 from himalia_hub.serving.service import OBJECT
@@ -58,6 +62,10 @@ class VariantTranslator:
             probe=HttpProbe(PORT_NAME, "/v2/health/ready", timeout_seconds=START_SECONDS),
             working_directory="/tmp",  # noqa: S108 - the sandbox's own
         )
+
+    def folders(self, db: Db, workload: Any) -> Collection[str]:
+        variant = sa.select(ServiceVariant.model).where(ServiceVariant.id == workload.spec["variant_id"])
+        return [db.execute(variant).scalar_one()["manifest"]]
 
     def on_change(self, session: Session, workload: Workload) -> None:
         service = session.execute(

@@ -3,12 +3,52 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from himalia_hub.supervisor.errors import SupervisorError
 
 DEFAULT_PORT = 8000
 DEFAULT_DOMAIN = "himalia.localhost"
 DEFAULT_API_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterChoice:
+    """A cluster that runs the workloads while hub and platform run here.
+
+    Args:
+        host: An address of this machine that pods reach; hub and platform listen there.
+        backend: Options of the Kubernetes backend.
+    """
+
+    host: str
+    backend: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> ClusterChoice:
+        """From a JSON file: ``host``, and any option of the Kubernetes backend beside it.
+
+        Raises:
+            SupervisorError: It cannot be read, or a value is wrong; names it.
+        """
+        from himalia_hub.backends.kubernetes.options import KubernetesOptions
+        from himalia_hub.backends.protocol import BackendError
+
+        try:
+            given = json.loads(path.read_text(encoding="utf-8"))
+            host = str(ipaddress.ip_address(given.pop("host")))
+            KubernetesOptions.from_mapping(given)
+        except KeyError:
+            raise SupervisorError(
+                f'{path} has no "host".', "Name an address of this machine that pods can reach."
+            ) from None
+        except (OSError, ValueError, TypeError, AttributeError, BackendError) as error:
+            raise SupervisorError(f"The cluster's options in {path} cannot be used: {error}") from error
+        return cls(host, given)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +65,7 @@ class Options:
         keep_workloads: Leave workloads running on an orderly stop.
         unsafe_no_sandbox: Run without isolation, for one local person.
         separate_duties: System, security and audit are three people's; counts at the first start.
+        cluster: Where workloads run as pods; None means in sandboxes on this machine.
     """
 
     state_directory: Path
@@ -36,6 +77,7 @@ class Options:
     keep_workloads: bool = False
     unsafe_no_sandbox: bool = False
     separate_duties: bool = False
+    cluster: ClusterChoice | None = None
 
     @property
     def probe_host(self) -> str:

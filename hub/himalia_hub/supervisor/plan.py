@@ -30,7 +30,13 @@ INNER_PORTS = (
     "keycheck",
 )
 HEALTH_PATH = "/services/himalia/api/v1/health"
+REACHED_BY_PODS = ("platform", "hub")
+"""Parts that workloads call; pods are on another network than this machine's loopback."""
 KEYCHECK_MODULE = "himalia_hub.serving.keycheck"
+
+
+def bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,12 @@ class Layout:
         return self.installation.port
 
     def inner(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.installation.ports[name]}"
+        return f"http://{bracketed(self.inner_host(name))}:{self.installation.ports[name]}"
+
+    def inner_host(self, name: str) -> str:
+        """Where a part listens: on loopback, or where pods reach what they need."""
+        cluster = self.options.cluster
+        return cluster.host if cluster is not None and name in REACHED_BY_PODS else "127.0.0.1"
 
     @property
     def hub_url(self) -> str:
@@ -61,7 +72,17 @@ class Layout:
 
     @property
     def public(self) -> dict[str, str]:
-        return {"hub_url": self.hub_url, "api_url": self.api_url, "s3_url": self.inner("objects")}
+        addresses = {"hub_url": self.hub_url, "api_url": self.api_url, "s3_url": self.inner("objects")}
+        return addresses | ({"workloads_url": self.inner("platform")} if self.options.cluster else {})
+
+    @property
+    def backend(self) -> dict[str, Any]:
+        cluster = self.options.cluster
+        if cluster is None:
+            return {"kind": "local", "root": str(self.state.path("workloads"))}
+        # The platform's address is the one opening that pods need besides names and the world.
+        cidr = f"{cluster.host}/{128 if ':' in cluster.host else 32}"
+        return {"kind": "kubernetes", "platform_cidrs": [cidr], **cluster.backend}
 
 
 def program(name: str) -> str:
@@ -82,7 +103,7 @@ def platform_settings(layout: Layout) -> dict[str, Any]:
         "schema": 1,
         "state_dir": str(state.root),
         "installation": {"id": layout.installation.id, "name": "Himalia"},
-        "listen": {"host": "127.0.0.1", "port": layout.installation.ports["platform"]},
+        "listen": {"host": layout.inner_host("platform"), "port": layout.installation.ports["platform"]},
         "database_url": f"sqlite:///{state.path('himalia.sqlite3')}",
         "public": layout.public,
         "hub": {
@@ -99,7 +120,7 @@ def platform_settings(layout: Layout) -> dict[str, Any]:
             "secret_key_file": str(state.secret_path("s3-root")),
         },
         "isolation": layout.isolation,
-        "backend": {"kind": "local", "root": str(state.path("workloads"))},
+        "backend": layout.backend,
         "environments_root": str(layout.environments_root),
         "traefik": {
             "dynamic_dir": str(state.path("traefik", "dyn")),
@@ -122,6 +143,8 @@ def hub_settings(layout: Layout) -> dict[str, Any]:
         "schema": 1,
         "state_dir": str(state.root),
         "hub_port": layout.installation.ports["hub"],
+        "hub_host": layout.inner_host("hub"),
+        "backend": layout.backend,
         "listen": {"host": layout.options.host, "port": layout.port},
         "public": layout.public,
         "domain": layout.options.domain,
@@ -242,6 +265,7 @@ def _keycheck_part(layout: Layout, base: Mapping[str, str | None]) -> PartPlan:
 def _hub_part(layout: Layout, base: Mapping[str, str | None]) -> PartPlan:
     config = Path(himalia_hub.__file__).parent / "config" / "jupyterhub_config.py"
     host = layout.hub_url.removeprefix("http://")
+    kubeconfig = str(layout.backend.get("kubeconfig") or "")
     return PartPlan(
         "hub",
         [sys.executable, "-P", "-m", "jupyterhub", "-f", str(config)],
@@ -251,6 +275,7 @@ def _hub_part(layout: Layout, base: Mapping[str, str | None]) -> PartPlan:
             "HIMALIA_HUB_SETTINGS": str(layout.state.path("hub.json")),
             "JUPYTERHUB_CRYPT_KEY": layout.state.secret("crypt"),
             "CONFIGPROXY_AUTH_TOKEN": None,
+            **({"KUBECONFIG": kubeconfig} if kubeconfig else {}),
         },
     )
 

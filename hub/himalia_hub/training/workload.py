@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
@@ -10,6 +13,7 @@ from himalia_hub.compute import plans
 from himalia_hub.compute.environments import EnvironmentView
 from himalia_hub.compute.kinds import Policy
 from himalia_hub.compute.tables import Workload
+from himalia_hub.core.db import Db
 from himalia_hub.platform.parts import Platform
 from himalia_hub.training import rules, service
 from himalia_hub.training.tables import Run
@@ -50,6 +54,10 @@ class RunTranslator:
             mounts=mounts,
             working_directory=rules.WORK_DIR,
         )
+
+    def folders(self, db: Db, workload: Any) -> Collection[str]:
+        inputs = db.execute(sa.select(Run.inputs).where(Run.id == workload.spec["run_id"])).scalar_one()
+        return [one["manifest"] for one in inputs]
 
     def on_change(self, session: Session, workload: Workload) -> None:
         run = session.execute(sa.select(Run).where(Run.workload_id == workload.id)).scalar_one_or_none()

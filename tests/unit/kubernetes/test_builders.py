@@ -54,7 +54,7 @@ def every_plan() -> Iterator[Any]:
     yield pytest.param(
         plan(kind="notebook", mounts=(home,), ports=(port,), probe=probe, secrets={"T": "x"}), id="notebook"
     )
-    yield pytest.param(plan(kind="variant", replicas=2, ports=(port,), probe=probe), id="service")
+    yield pytest.param(plan(kind="service_variant", replicas=2, ports=(port,), probe=probe), id="service")
     yield pytest.param(plan(mounts=(FileMount("/a/b", "text", 0o555), ScratchMount("/himalia/work"))), id="files")
     yield pytest.param(plan(resources=Resources(1, 1, 5 * GIB, {"nvidia.com/gpu": 2})), id="gpu")
     yield pytest.param(plan(resources=Resources(1, 1, 0, {"huawei.com/Ascend910": 8})), id="npu")

@@ -103,7 +103,9 @@ class KubernetesBackend:
         """
         self.cluster = await Cluster.connect(self.options.kubeconfig, self.options.requests_per_second)
         self.keeper = Keeper(self.cluster, self.options, self._quota_of)
-        self._nodes = Reflector(self.cluster, KINDS["v1/Node"].path(), on_change=self._on_node, slim=_slim_node)
+        ours = ",".join(f"{name}={value}" for name, value in sorted(self.options.node_labels.items()))
+        path = KINDS["v1/Node"].path()
+        self._nodes = Reflector(self.cluster, path, selector=ours, on_change=self._on_node, slim=_slim_node)
         self._nodes.start()
         await self.adopt()
         try:

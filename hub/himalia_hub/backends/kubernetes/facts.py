@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from himalia_hub.backends.kubernetes import causes, naming, quantities
+from himalia_hub.backends.kubernetes import causes, naming, pods, quantities
 from himalia_hub.backends.kubernetes.causes import Cause
 from himalia_hub.backends.kubernetes.fit import Shortage
 from himalia_hub.backends.protocol import ExitReason, ObservedReplica, ReplicaState, StartStep
@@ -166,6 +166,32 @@ def main_status(pod: Manifest) -> Manifest:
     return next((item for item in found if item.get("name") == name), {})
 
 
+def _fetching(pod: Manifest) -> Manifest | None:
+    """The status of the container that fetches folders, where the pod has one."""
+    if not any(item.get("name") == pods.FOLDERS for item in pod["spec"].get("initContainers", ())):
+        return None
+    found: Sequence[Manifest] = pod.get("status", {}).get("initContainerStatuses") or ()
+    return next((item for item in found if item.get("name") == pods.FOLDERS), {})
+
+
+def _waiting(pod: Manifest) -> Manifest:
+    """What the pod's containers wait for: the one that fetches comes first."""
+    first = (_fetching(pod) or {}).get("state", {}).get("waiting", {})
+    if first.get("reason") in (*causes.IMAGE_WAITING, *causes.CONTAINER_WAITING):
+        return dict(first)
+    return dict(main_status(pod).get("state", {}).get("waiting", {}))
+
+
+def _not_fetched(pod: Manifest) -> str:
+    """Why folders did not come, in the words of what fetched them."""
+    state = _fetching(pod) or {}
+    ended = state.get("state", {}).get("terminated") or state.get("lastState", {}).get("terminated") or {}
+    if not ended.get("exitCode"):
+        return ""
+    said = str(ended.get("message", "")).strip()
+    return said.splitlines()[-1] if said else f"Its data could not be fetched: exit code {ended['exitCode']}."
+
+
 def _addresses(spec: Manifest, status: Manifest) -> dict[str, str]:
     address = status.get("podIP")
     if not address:
@@ -185,7 +211,7 @@ def _end(pod: Manifest, main: Manifest, stop: datetime | None, around: Surroundi
     ended = main.get("state", {}).get("terminated")
     over = status.get("phase") in ("Succeeded", "Failed")
     if not over and (ended is None or pod["spec"].get("restartPolicy") != "Never"):
-        return _crashing(pod, main) or _hopeless(pod, main, around)
+        return _crashing(pod, main) or _hopeless(pod, around)
     code = ended.get("exitCode") if ended is not None else None
     number = _signal(code)
     shown = None if number is not None else code
@@ -199,7 +225,7 @@ def _end(pod: Manifest, main: Manifest, stop: datetime | None, around: Surroundi
     if why == "Evicted":
         return _evicted(str(status.get("message", "")), shown, number)
     if ended is None:
-        text = str(status.get("message", "")) or "its pod ended without a container"
+        text = _not_fetched(pod) or str(status.get("message", "")) or "its pod ended without a container"
         return End(ExitReason.START_FAILED, text)
     return _terminated(pod, main, ended, shown, number)
 
@@ -246,6 +272,8 @@ def _disruption(status: Manifest) -> str | None:
 
 def _crashing(pod: Manifest, main: Manifest) -> End | None:
     """A replica kept alive by the cluster that never gets to work."""
+    if int((_fetching(pod) or {}).get("restartCount", 0)) >= CRASHES_MAX and _not_fetched(pod):
+        return End(ExitReason.START_FAILED, _not_fetched(pod))
     last = main.get("lastState", {}).get("terminated")
     if last is None or int(main.get("restartCount", 0)) < CRASHES_MAX or main.get("ready"):
         return None
@@ -253,9 +281,9 @@ def _crashing(pod: Manifest, main: Manifest) -> End | None:
     return _terminated(pod, main, last, None if number is not None else last.get("exitCode"), number)
 
 
-def _hopeless(pod: Manifest, main: Manifest, around: Surroundings) -> End | None:
+def _hopeless(pod: Manifest, around: Surroundings) -> End | None:
     """A start that waiting cannot help, or that was waited for long enough."""
-    waiting = main.get("state", {}).get("waiting", {})
+    waiting = _waiting(pod)
     reason = waiting.get("reason", "")
     if reason not in (*causes.IMAGE_WAITING, *causes.CONTAINER_WAITING):
         return None
@@ -319,7 +347,7 @@ def cause_of(pod: Manifest, around: Surroundings) -> Cause | None:
     scheduled = _condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
         return causes.unschedulable(str(scheduled.get("message", "")), around.shortage)
-    waiting = main_status(pod).get("state", {}).get("waiting", {})
+    waiting = _waiting(pod)
     if waiting.get("reason") in (*causes.IMAGE_WAITING, *causes.CONTAINER_WAITING):
         return _waiting_cause(pod, waiting)
     if status.get("phase") == "Pending" and waiting.get("reason") in (None, "ContainerCreating", "PodInitializing"):
@@ -336,7 +364,10 @@ def _steps(pod: Manifest, main: Manifest, end: End | None, around: Surroundings)
     tried = "running" in state or "terminated" in state
     placed = _condition_time(status, "PodScheduled") if pod["spec"].get("nodeName") else None
     mounted = _condition_time(status, "PodReadyToStartContainers") if _holds(status) else None
-    waiting = state.get("waiting", {})
+    fetching = _fetching(pod)
+    if fetching is not None:
+        mounted = moment(fetching.get("state", {}).get("terminated", {}).get("finishedAt"))
+    waiting = _waiting(pod)
     image_waits = waiting.get("reason") in causes.IMAGE_WAITING
     pulled = begun or mounted if tried or waiting.get("reason") in causes.CONTAINER_WAITING else None
     cause = cause_of(pod, around)

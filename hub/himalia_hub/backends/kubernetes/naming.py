@@ -26,6 +26,7 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _WORKLOAD = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _OWNER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _KEY_SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _VARIABLE = re.compile(r"[^=\0]+")
 _RESERVED_PATHS = ("/usr", "/proc", "/dev", "/sys", "/bin", "/sbin", "/lib", "/lib64")
 _MOUNTABLE = "/usr/local/serving/"
@@ -120,12 +121,9 @@ def _check_mounts(plan: WorkloadPlan) -> None:
         match mount:
             case HomeMount(key=key):
                 home_claim(key)
-            case FolderMount():
-                raise BackendError(
-                    f"{path}: read-only folders of datasets and models are not brought to pods yet; this installation"
-                    " can bind them on the local backend only",
-                    retryable=False,
-                )
+            case FolderMount(manifest=manifest):
+                if not _DIGEST.fullmatch(manifest):
+                    raise BackendError(f"{manifest!r} is not a manifest's digest", retryable=False)
             case FileMount(mode=mode):
                 if mode & ~0o777:
                     raise BackendError(f"file mode {mode:o} has special bits", retryable=False)

@@ -38,6 +38,8 @@ class KubernetesOptions:
         scheduler: ``plain`` makes indexed Jobs, ``volcano`` Volcano Jobs.
         deployment_kinds: Kinds of work that are kept alive as Deployments.
         hub_kinds: Kinds whose pods the hub's spawner makes; ``apply`` leaves them to it.
+        node_labels: Only nodes with these labels are this installation's; none means all nodes.
+        environment_image: Image of a runtime environment; ``{name}`` and ``{digest}`` are replaced.
         image_pull_policy, image_pull_secrets: As in a pod.
         image_patience_seconds: How long an image may fail to be pulled before the start failed.
         accelerators: What each extended resource needs of a pod.
@@ -59,8 +61,10 @@ class KubernetesOptions:
     home_bytes: int = 10 << 30
     home_access_modes: tuple[str, ...] = ("ReadWriteOnce",)
     scheduler: Literal["plain", "volcano"] = "plain"
-    deployment_kinds: tuple[str, ...] = ("variant",)
+    deployment_kinds: tuple[str, ...] = ("service_variant",)
     hub_kinds: tuple[str, ...] = ("notebook",)
+    node_labels: Mapping[str, str] = field(default_factory=dict)
+    environment_image: str = "himalia/{name}:{digest}"
     image_pull_policy: str = "IfNotPresent"
     image_pull_secrets: tuple[str, ...] = ()
     image_patience_seconds: float = 300.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from himalia_hub.backends.kubernetes import accelerators, naming, quantities
@@ -16,6 +16,7 @@ from himalia_hub.backends.kubernetes.accelerators import Fragment, Toleration
 from himalia_hub.backends.kubernetes.options import KubernetesOptions
 from himalia_hub.backends.protocol import (
     FileMount,
+    FolderMount,
     HomeMount,
     HttpProbe,
     NodeTerm,
@@ -29,6 +30,9 @@ from himalia_hub.backends.protocol import (
 Manifest = dict[str, Any]
 HOME = "/home/jovyan"
 CONTAINER = "main"
+FOLDERS = "folders"
+"""The container that fetches read-only folders before the workload's own begins."""
+FOLDERS_PATH = "/himalia-folders"
 ACCOUNT = "himalia-workload"
 """The service account of every workload: no rights, no token."""
 
@@ -80,8 +84,10 @@ def pod_spec(plan: WorkloadPlan, options: KubernetesOptions, *, prefer: Preferen
         "securityContext": pod_security(options),
         "containers": [_container(plan, options, card, mounts)],
         "volumes": volumes,
-        **placement(plan.placement, card, prefer),
+        **placement(plan.placement, card, prefer, options.node_labels),
     }
+    if any(isinstance(mount, FolderMount) for mount in plan.mounts):
+        spec["initContainers"] = [_folders(plan, options)]
     if plan.deadline_seconds and not lasting:
         spec["activeDeadlineSeconds"] = plan.deadline_seconds
     if options.image_pull_secrets:
@@ -124,6 +130,32 @@ def _container(plan: WorkloadPlan, options: KubernetesOptions, card: Fragment, m
         container["ports"] = [{"name": port_name(p), "containerPort": p.number, "protocol": "TCP"} for p in plan.ports]
     if plan.probe is not None:
         container.update(_probes(plan.probe, plan.ports, lasting=plan.kind in options.deployment_kinds))
+    return container
+
+
+def _folders(plan: WorkloadPlan, options: KubernetesOptions) -> Manifest:
+    """Fetches what the plan mounts read-only, with the workload's own token and nothing else of its secrets.
+
+    It uses the workload's image, which is there anyway, and no accelerator.
+    """
+    found = [(f"folder-{index}", mount) for index, mount in enumerate(plan.mounts) if isinstance(mount, FolderMount)]
+    wanted = replace(plan.resources, accelerators={})
+    known = ("HIMALIA_API_URL", "HIMALIA_WORKLOAD_ID")
+    token = {"name": naming.object_name(plan.workload, plan.attempt), "key": "HIMALIA_TOKEN"}
+    container: Manifest = {
+        "name": FOLDERS,
+        "image": plan.image,
+        "imagePullPolicy": options.image_pull_policy,
+        "command": ["python", "-m", "himalia.folders"],
+        "args": [f"{mount.manifest}={FOLDERS_PATH}/{name}/tree" for name, mount in found],
+        "env": [{"name": name, "value": literal(plan.environment[name])} for name in known if name in plan.environment],
+        "resources": resources(wanted, options.qos_cpu_share),
+        "securityContext": container_security(),
+        "volumeMounts": [{"name": name, "mountPath": f"{FOLDERS_PATH}/{name}"} for name, _ in found],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    if "HIMALIA_TOKEN" in plan.secrets:
+        container["env"].append({"name": "HIMALIA_TOKEN", "valueFrom": {"secretKeyRef": token}})
     return container
 
 
@@ -219,6 +251,9 @@ def _volumes(plan: WorkloadPlan, card: Fragment) -> tuple[list[Manifest], list[M
             case ScratchMount(path=path):
                 volumes.append({"name": f"scratch-{index}", "emptyDir": _bounded(plan)})
                 mounts.append({"name": f"scratch-{index}", "mountPath": path})
+            case FolderMount(path=path):
+                volumes.append({"name": f"folder-{index}", "emptyDir": {}})
+                mounts.append({"name": f"folder-{index}", "mountPath": path, "subPath": "tree", "readOnly": True})
             case FileMount(path=path):
                 mounts.append({"name": "files", "mountPath": path, "subPath": f"f{index}", "readOnly": True})
                 files += 1
@@ -246,10 +281,16 @@ def _bounded(plan: WorkloadPlan) -> Manifest:
 # --- where it may run -----------------------------------------------------------------------------
 
 
-def placement(wanted: Placement, card: Fragment, prefer: Preference | None = None) -> Manifest:
-    """Node labels, affinity, tolerations, priority and runtime class of a pod."""
+def placement(
+    wanted: Placement, card: Fragment, prefer: Preference | None = None, ours: Mapping[str, str] | None = None
+) -> Manifest:
+    """Node labels, affinity, tolerations, priority and runtime class of a pod.
+
+    Args:
+        ours: Labels of the nodes that this installation may use at all.
+    """
     found: Manifest = {}
-    selector = {**card.node_labels, **wanted.node_labels}
+    selector = {**card.node_labels, **wanted.node_labels, **(ours or {})}
     if selector:
         found["nodeSelector"] = dict(sorted(selector.items()))
     tolerations = [_toleration(item) for item in card.tolerations]

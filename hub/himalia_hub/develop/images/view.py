@@ -14,10 +14,15 @@ CACHE_SECONDS = 2.0
 
 
 class RegistryView:
-    """Implements ``compute.environments.EnvironmentView``; looks at the disk every two seconds at most."""
+    """Implements ``compute.environments.EnvironmentView``; looks at the disk every two seconds at most.
 
-    def __init__(self, registry: EnvironmentRegistry) -> None:
-        self._registry = registry
+    Args:
+        image: On a cluster, the name of an environment's image with ``{name}`` and ``{digest}``;
+            None means that the environment's own folder is bound.
+    """
+
+    def __init__(self, registry: EnvironmentRegistry, image: str | None = None) -> None:
+        self._registry, self._image = registry, image
         self._all: list[Environment] = []
         self._read_at = float("-inf")
 
@@ -85,4 +90,6 @@ class RegistryView:
                 hint="Choose another environment.",
                 hint_zh="请选择其他运行环境。",
             )
+        if self._image is not None:
+            return self._image.format(name=found.name, digest=found.digest)
         return str(found.path)

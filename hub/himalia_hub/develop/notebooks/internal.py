@@ -232,7 +232,7 @@ def launch(ctx: Context, hub_user: str, server: str, body: schemas.Launch) -> di
     backend = ctx.platform.backend
     if backend is not None and backend.name == "kubernetes":
         plan = engine.translator(workload.kind).plan(ctx.session, workload, attempt)
-        api_url = f"{ctx.platform.config.public.api_url}/services/himalia/api/v1"
+        api_url = ctx.platform.config.public.workloads_api
         answer["plan"] = plan_wire.to_wire(plans.finish(ctx.session, workload, plan, api_url))
     return answer
 

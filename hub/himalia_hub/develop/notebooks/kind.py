@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,6 +17,7 @@ from himalia_hub.compute.kinds import Policy
 from himalia_hub.compute.phases import Phase
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock, objects
+from himalia_hub.core.db import Db
 from himalia_hub.core.errors import Conflict
 from himalia_hub.develop.notebooks import welcome
 from himalia_hub.develop.notebooks.schemas import Launch
@@ -85,6 +87,9 @@ class NotebookKind:
             probe=HttpProbe(PORT_NAME, f"{launch.path}api", timeout_seconds=START_SECONDS),
             working_directory=welcome.HOME,
         )
+
+    def folders(self, db: Db, workload: Any) -> Collection[str]:
+        return [binding["manifest"] for binding in workload.spec["bindings"]]
 
     def on_change(self, session: Session, workload: Workload) -> None:
         notebook = session.execute(sa.select(Notebook).where(Notebook.workload_id == workload.id)).scalar_one_or_none()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from himalia_hub.backends.kubernetes.options import KubernetesOptions
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.environments import EnvironmentView
 from himalia_hub.core.standing import Standing
@@ -14,10 +15,16 @@ from himalia_hub.develop.notebooks.kind import KIND, NotebookKind
 from himalia_hub.platform.parts import Platform
 
 
+def environment_image(platform: Platform) -> str | None:
+    """How a cluster names the images of environments; None where folders are bound."""
+    choice = platform.config.backend
+    return KubernetesOptions.from_mapping(choice.options).environment_image if choice.kind == "kubernetes" else None
+
+
 def setup(platform: Platform) -> None:
     if platform.config.environments_root is not None and not platform.has(EnvironmentView):
         registry = EnvironmentRegistry(platform.config.environments_root)
-        platform.provide(RegistryView(registry), as_type=EnvironmentView)
+        platform.provide(RegistryView(registry, environment_image(platform)), as_type=EnvironmentView)
     hub = HubClient(platform.config.hub)
     platform.provide(hub)
     platform.closers.append(hub.close)
