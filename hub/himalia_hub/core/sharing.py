@@ -45,6 +45,14 @@ NEEDED = {
 """What a share must allow for a permission to reach its object; what is not listed stays the owner's."""
 
 
+AREAS = {"dataset": "data.dataset.", "label_group": "data.label_group.", "model": "model.model."}
+
+
+def allowed(kind: str, access: Access) -> list[str]:
+    """The permissions that a share lends on its object to a receiver whose roles hold them."""
+    return [name for name, needed in NEEDED.items() if name.startswith(AREAS[kind]) and needed <= access]
+
+
 def access_for(table: type[OwnedMixin], permission: str) -> Access:
     """What must be shared, ``NONE`` where no share suffices."""
     return NEEDED.get(permission, Access.NONE) if table.__tablename__ in KINDS else Access.NONE  # type: ignore[attr-defined]

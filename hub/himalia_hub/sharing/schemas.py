@@ -60,4 +60,6 @@ class ShareOut(BaseModel):
     owner: Named
     receiver: ReceiverOut
     access: AccessWord
+    permissions: list[str]
+    """What of the receiver's own permissions reaches the object by this share."""
     created_at: datetime

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from himalia_hub.auth.actor import Actor
-from himalia_hub.core import clock, objects
+from himalia_hub.core import clock, objects, sharing
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import InvalidInput, NotFound
 from himalia_hub.core.sharing import Access
@@ -181,6 +181,7 @@ def render(row: Any) -> dict[str, Any]:
         "owner": {"id": row.owner_number, "name": row.owner_name},
         "receiver": {"kind": row.receiver_kind, "id": number, "name": name or ""},
         "access": Access(row.access).word,
+        "permissions": sharing.allowed(row.object_kind, Access(row.access)),
         "created_at": clock.to_wire(row.created_at),
     }
 

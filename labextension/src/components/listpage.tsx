@@ -75,6 +75,10 @@ export function useListView(filters: readonly Filter[] = [], defaultSort = '-upd
   };
 }
 
+/** Search and filters without the order: for exports and counts. */
+export const narrowing = (view: Pick<ListView, 'query'>): Record<string, string> =>
+  Object.fromEntries(Object.entries(view.query).filter(([name]) => name !== 'sort'));
+
 export interface ListPageProps<T> extends Omit<TableProps<T>, 'items' | 'sort' | 'onSort' | 'label' | 'onEnd'> {
   title: string;
   list: PagedList<T>;

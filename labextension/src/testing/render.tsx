@@ -42,6 +42,26 @@ function route(script: Script, request: Request): Answer {
   return new Refuse(404, { title: 'Not found', code: 'not_found', detail: `${request.method} ${request.path}` });
 }
 
+/** A member, for panels whose test is not about who looks at them. */
+export const member = (permissions: readonly string[] = MEMBERS): unknown => ({
+  user: { id: 1, name: 'ada', display_name: 'Ada' },
+  tenant: { code: 'home', name: 'Home' },
+  department: null,
+  roles: ['member'],
+  permissions: Object.fromEntries(permissions.map(name => [name, 'own'])),
+  with_step_up: {},
+  step_up: null
+});
+
+const MEMBERS = [
+  ...['read', 'create', 'edit', 'annotate', 'publish', 'export', 'delete'].map(action => `data.dataset.${action}`),
+  ...['read', 'edit'].map(action => `data.label_group.${action}`),
+  ...['read', 'edit', 'delete'].map(action => `model.model.${action}`),
+  'sharing.share.read',
+  'sharing.share.manage',
+  'serve.service.edit'
+];
+
 export interface Scripted {
   frame: Frame;
   requests: Request[];
@@ -50,7 +70,8 @@ export interface Scripted {
   emit: (kind: string, id: number) => void;
 }
 
-export function scriptedFrame(script: Script): Scripted {
+export function scriptedFrame(given: Script): Scripted {
+  const script: Script = { 'GET /me': () => member(), ...given };
   const requests: Request[] = [];
   const opened: Scripted['opened'] = [];
   const answer = async (input: RequestInfo | URL, init?: RequestInit): Promise<Response> => {

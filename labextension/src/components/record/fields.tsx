@@ -14,7 +14,7 @@ export interface Choice {
 export interface ControlProps<T> {
   value: T;
   /** A method, so that a control of one type fits a description of fields of many. */
-  onChange(value: T): void;
+  onChange(this: void, value: T): void;
   error: string | undefined;
 }
 

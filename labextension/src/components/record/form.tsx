@@ -2,7 +2,7 @@
  * The form of a record, for making and for editing: one description of fields gives the inputs, the changes to send, the
  * refusals beside their fields, the guard of unsaved changes, and what to do when somebody else saved first.
  */
-import { useMemo, useRef, useState, type FormEvent, type JSX, type KeyboardEvent, type ReactNode } from 'react';
+import { useEffect, useMemo, useRef, useState, type FormEvent, type JSX, type KeyboardEvent, type ReactNode } from 'react';
 import { isApiError } from '../../api/errors';
 import { changedFields, changesOf, merge } from '../../domain/merge';
 import { t } from '../../i18n';
@@ -63,6 +63,22 @@ export function RecordForm<V extends object>(props: RecordFormProps<V>): JSX.Ele
   const fields = useMemo(() => groups.flatMap(group => group.fields), [groups]);
   const changed = changedFields(base.values, values);
   useUnsaved(changed.length > 0 && !props.readOnly);
+
+  const { stored } = props;
+  useEffect(() => {
+    if (stored.version === base.version) {
+      return;
+    }
+    // The record was read again: after this form's own save nothing differs; what somebody else saved is taken in.
+    const merged = merge(base.values, values, stored.values);
+    setBase(stored);
+    setValues(merged.values);
+    if (changed.length > 0 && merged.taken.length + merged.clashing.length > 0) {
+      setClash({ ...merged, theirs: stored.values });
+    }
+    // Only a new version counts, not what is typed.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [stored.version]);
 
   const send = async () => {
     setBusy(true);

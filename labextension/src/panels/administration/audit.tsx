@@ -4,7 +4,7 @@ import type { Moment } from '../../api/types';
 import { Time } from '../../components/basics';
 import { Empty, toastError } from '../../components/feedback';
 import { TextField } from '../../components/fields';
-import { ListPage, useListView, type Filter } from '../../components/listpage';
+import { ListPage, narrowing, useListView, type Filter } from '../../components/listpage';
 import { Menu } from '../../components/menu';
 import { RecordPage } from '../../components/record/page';
 import type { Column } from '../../components/table';
@@ -79,8 +79,7 @@ function Log(): JSX.Element {
   const place = usePlace();
   const view = useListView(filters(), '');
   const range = { from: tab.args['view.from'], to: tab.args['view.to'] };
-  const { sort: _sort, ...asked } = view.query;
-  const query: Record<string, string> = { ...asked };
+  const query: Record<string, string> = narrowing(view);
   for (const [name, value] of Object.entries(range)) {
     if (typeof value === 'string' && value) {
       query[name] = value;

@@ -195,7 +195,7 @@ function DepartmentPage({ id }: { id: number }): JSX.Element {
             <MembersInside query={{ department: one.id }} manage={may} name={one.name} addText={t('departments.addText')} change={(add, remove) => changes.act(one.id, 'members', { add, remove }, one.version)} />
           ) : (
             <RecordForm<Values>
-              key={one.version}
+              key={one.id}
               stored={{ values: valuesOf(one), version: one.version }}
               groups={groups()}
               readOnly={!may}

@@ -162,7 +162,7 @@ function GroupPage({ id }: { id: number }): JSX.Element {
             <Loaded answer={roles}>
               {all => (
                 <RecordForm<Values>
-                  key={one.version}
+                  key={one.id}
                   stored={{ values: valuesOf(one), version: one.version }}
                   groups={fields(all, one.roles)}
                   readOnly={!may}

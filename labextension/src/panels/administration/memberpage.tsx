@@ -201,7 +201,7 @@ export function MemberPage({ id }: { id: number }): JSX.Element {
             <Loaded answer={offers}>
               {({ departments, roles }) => (
                 <RecordForm<Values>
-                  key={one.version}
+                  key={one.id}
                   stored={{ values: valuesOf(one), version: one.version }}
                   groups={[{ id: 'facts', fields: fields<Values>(departments, roles, one.roles, () => one.guest) }]}
                   readOnly={!manage}

@@ -3,7 +3,7 @@ import { useState, type JSX } from 'react';
 import { Button, Time } from '../../components/basics';
 import { downloadText } from '../../domain/download';
 import { Empty, toastError } from '../../components/feedback';
-import { ListPage, useListView, type Filter } from '../../components/listpage';
+import { ListPage, narrowing, useListView, type Filter } from '../../components/listpage';
 import { Menu } from '../../components/menu';
 import type { Column } from '../../components/table';
 import { useFrame } from '../../frame';
@@ -94,8 +94,7 @@ function MemberList(): JSX.Element {
   };
   const download = async (path: string) => {
     try {
-      const { sort: _sort, ...query } = view.query;
-      const answer = await client.send('GET', path, { query: path.endsWith('template') ? {} : { ...query, ...scope.query } });
+      const answer = await client.send('GET', path, { query: path.endsWith('template') ? {} : { ...narrowing(view), ...scope.query } });
       downloadText('members.csv', await answer.blob());
     } catch (error) {
       toastError(error);

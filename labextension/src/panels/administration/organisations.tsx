@@ -165,7 +165,7 @@ function OrganisationPage({ id }: { id: number }): JSX.Element {
             <QuotaForm of={{ level: 'tenant', subject: one.code, tenant: one.code }} />
           ) : (
             <RecordForm<Values>
-              key={one.version}
+              key={one.id}
               stored={{ values: valuesOf(one), version: one.version }}
               groups={[{ id: 'facts', fields: [{ name: 'name', type: 'text', label: t('record.name'), limit: 32, hint: t('organisations.nameHint') }, ...common<Values>()] }]}
               readOnly={!may}

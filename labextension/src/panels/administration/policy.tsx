@@ -100,7 +100,7 @@ function groupsOf(policy: Policy): FieldGroup<Policy>[] {
 }
 
 function split({ version, ...policy }: Policy & { version: number }) {
-  return { values: policy as Policy, version };
+  return { values: policy, version };
 }
 
 export default function PolicySection(): JSX.Element {
@@ -118,7 +118,6 @@ export default function PolicySection(): JSX.Element {
       <Loaded answer={answer}>
         {stored => (
           <RecordForm<Policy>
-            key={stored.version}
             stored={split(stored)}
             groups={groupsOf(split(stored).values)}
             save={async (values, _changes, version) => {

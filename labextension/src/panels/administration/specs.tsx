@@ -330,8 +330,7 @@ function SpecPage({ spec }: { spec?: Spec }): JSX.Element {
   const [deleting, setDeleting] = useState(false);
   const save = async (values: SpecValues, changed: Partial<SpecValues>, version: number | undefined) => {
     if (spec && version !== undefined) {
-      const { kind: _kind, ...sent } = changed;
-      await changes.update(spec.id, sent, version);
+      await changes.update(spec.id, { ...changed, kind: undefined }, version);
       toast(t('record.saved', { name: values.name }));
     } else {
       await changes.create(bodyOf(values));

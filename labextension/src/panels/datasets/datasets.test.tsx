@@ -4,7 +4,7 @@ import userEvent from '@testing-library/user-event';
 import axe from 'axe-core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { setLanguage } from '../../i18n';
-import { Refuse, page, renderPanel, type Script } from '../../testing/render';
+import { Refuse, member, page, renderPanel, type Script } from '../../testing/render';
 import { dataset } from '../../testing/samples';
 import { missingLabels } from './importing';
 import Datasets from './list';
@@ -180,6 +180,93 @@ it('DAT-10: finds the labels that folders name and the group lacks', () => {
 it('drops of files show where they go', async () => {
   renderPanel(DatasetPanel, { 'GET /datasets/*': () => dataset({ items: 0 }), 'GET /datasets/*/versions': () => page([]) }, { id: 1 });
   const title = await screen.findByText('No pictures yet');
+  await screen.findByRole('button', { name: 'Share' });
   fireEvent.dragEnter(title, { dataTransfer: { types: ['Files'] } });
   expect(screen.getByText('Drop pictures, folders or an archive')).toBeInTheDocument();
+});
+
+describe('UI-3: what a role does not permit is not shown', () => {
+  it.each([
+    ['a reader', ['data.dataset.read'], [], ['Publish', 'Share', 'More actions', 'Import']],
+    ['an annotator', ['data.dataset.read', 'data.dataset.annotate'], ['Continue labelling'], ['Publish', 'Share', 'More actions']]
+  ])('%s', async (_who, permissions, shown, hidden) => {
+    renderPanel(DatasetPanel, { 'GET /me': () => member(permissions), 'GET /datasets/1': () => dataset({ id: 1, items: 4, confirmed: 1, open_items: 3 }) }, { id: 1 });
+    await screen.findByRole('heading', { level: 1 });
+    for (const name of shown) {
+      expect(await screen.findByRole('button', { name })).toBeInTheDocument();
+    }
+    for (const name of hidden) {
+      expect(screen.queryByRole('button', { name })).not.toBeInTheDocument();
+    }
+  });
+});
+
+describe('GEN-10: sharing', () => {
+  const share = (id: number, more: object = {}) => ({
+    id,
+    object: { kind: 'dataset', id: 1, name: 'alpha' },
+    owner: { id: 1, name: 'ada' },
+    receiver: { kind: 'user', id: 9, name: 'Grace' },
+    access: 'view',
+    permissions: ['data.dataset.read'],
+    ...more
+  });
+
+  it('gives, changes and takes back, with the refusal beside the name', async () => {
+    let given = [share(4)];
+    let known = false;
+    const { requests } = renderPanel(
+      DatasetPanel,
+      {
+        'GET /datasets/1': () => dataset({ id: 1, name: 'alpha' }),
+        'GET /shares': () => page(given),
+        'POST /shares': () =>
+          known ? share(5) : new Refuse(422, { code: 'invalid_input', detail: 'receiver: nobody', field: 'receiver.name', rule: 'a member' }),
+        'DELETE /shares/4': () => ((given = []), undefined)
+      },
+      { id: 1 }
+    );
+    await userEvent.click(await screen.findByRole('button', { name: 'Share' }));
+    const dialog = await screen.findByRole('dialog');
+    await userEvent.type(within(dialog).getByLabelText('User name'), 'grace{Enter}');
+    expect(await within(dialog).findByText('receiver: nobody')).toBeInTheDocument();
+    known = true;
+    await userEvent.selectOptions(within(dialog).getByLabelText('May'), 'edit');
+    await userEvent.click(within(dialog).getByRole('button', { name: 'Share' }));
+    await waitFor(() => expect(within(dialog).getByLabelText('User name')).toHaveValue(''));
+    expect(requests.filter(one => one.method === 'POST').at(-1)?.body).toEqual({
+      object_kind: 'dataset',
+      object: 1,
+      receiver: { kind: 'user', name: 'grace' },
+      access: 'edit'
+    });
+    await userEvent.selectOptions(within(dialog).getByLabelText('What Grace may do'), 'use');
+    await waitFor(() =>
+      expect(requests.filter(one => one.method === 'POST').at(-1)?.body).toMatchObject({ receiver: { kind: 'user', id: 9 }, access: 'use' })
+    );
+    await userEvent.click(within(dialog).getByRole('button', { name: 'Take back from Grace' }));
+    expect(await within(dialog).findByText('Nobody yet. It is yours alone.')).toBeInTheDocument();
+  });
+
+  it('shows of a received one what the platform says the share lends', async () => {
+    renderPanel(
+      DatasetPanel,
+      {
+        'GET /datasets/1': () => dataset({ id: 1, items: 4, open_items: 3, confirmed: 1, owner: { id: 2, name: 'Grace' } }),
+        'GET /shares': () => page([share(4, { permissions: ['data.dataset.read', 'data.dataset.annotate'] })])
+      },
+      { id: 1 }
+    );
+    expect(await screen.findByRole('button', { name: 'Continue labelling' })).toBeInTheDocument();
+    for (const name of ['Publish', 'Share', 'More actions']) {
+      expect(screen.queryByRole('button', { name })).not.toBeInTheDocument();
+    }
+  });
+
+  it('asks for what others shared, and keeps that in the tab', async () => {
+    const { requests } = renderPanel(Datasets, list);
+    await screen.findByText('alpha');
+    await userEvent.click(screen.getByRole('button', { name: 'Shared with me' }));
+    await waitFor(() => expect(requests.at(-1)?.query.get('shared')).toBe('true'));
+  });
 });

@@ -5,14 +5,16 @@ import { AsCode } from '../../components/ascode';
 import { Button, StatePill, Time } from '../../components/basics';
 import { DetailPage } from '../../components/detailpage';
 import { Empty, ErrorView, SkeletonPage } from '../../components/feedback';
-import { Menu } from '../../components/menu';
+import { Menu, type MenuItem } from '../../components/menu';
 import { TaskProgress } from '../../components/progress';
+import { OwnerNote, ShareButton } from '../../components/sharing';
 import { formatBytes, formatNumber, formatPercent } from '../../domain/format';
 import { hasEnded } from '../../domain/state';
 import { useFrame, useTab, useTitle } from '../../frame';
 import { t } from '../../i18n';
 import { useCancelTask } from '../../queries/account';
 import { useDataset, useUpdateDataset, useVersions } from '../../queries/data';
+import { useMay } from '../../queries/shares';
 import { useUpload } from '../../queries/uploads';
 import type { PanelProps } from '../registry';
 import { datasetCode } from './code';
@@ -48,41 +50,52 @@ function Page({ dataset }: { dataset: Dataset }): JSX.Element {
   const task = dataset.task && !hasEnded(dataset.task.state) ? dataset.task : null;
   const empty = dataset.items === 0;
   const label = !dataset.confirmed ? 'dataset.label' : dataset.open_items ? 'dataset.continue' : 'dataset.review';
+  const { may } = useMay('dataset', dataset);
+  const edits = may('data.dataset.edit');
+  const menu: MenuItem[] = [];
+  if (edits) {
+    menu.push(
+      { id: 'rename', label: t('datasets.rename'), icon: 'pencil', onSelect: () => setAsked('rename') },
+      {
+        id: 'pin',
+        label: t(dataset.pinned ? 'datasets.unpin' : 'datasets.pin'),
+        icon: 'star',
+        onSelect: () => update.mutate({ dataset, changes: { pinned: !dataset.pinned } })
+      }
+    );
+  }
+  if (may('data.dataset.delete')) {
+    menu.push({ id: 'delete', label: t('action.delete'), icon: 'trash', danger: true, onSelect: () => setAsked('delete') });
+  }
+  const nothing = <Nothing take={edits ? importing.take : undefined} />;
   const close = () => setAsked(null);
   return (
-    <DropZone onFiles={importing.take}>
+    <DropZone onFiles={edits ? importing.take : undefined}>
       <DetailPage
         title={dataset.name}
         aside={
           <>
             <StatePill state={dataset.state} since={dataset.updated_at} />
+            <OwnerNote of={dataset} />
             <span className="hm-muted hm-ell">{dataset.description}</span>
           </>
         }
         actions={
           <>
-            <ImportButton onFiles={importing.take} />
+            {edits && <ImportButton onFiles={importing.take} />}
             <AsCode forms={datasetCode(dataset, versions.items[0])} />
-            <Button icon="cube" disabled={empty} onClick={() => setAsked('publish')}>
-              {t('dataset.publish')}
-            </Button>
-            <Button icon="image" look="primary" disabled={empty} onClick={() => open('workbench', { id: dataset.id })}>
-              {t(label)}
-            </Button>
-            <Menu
-              label={t('action.more')}
-              button={{ icon: 'more' }}
-              items={[
-                { id: 'rename', label: t('datasets.rename'), icon: 'pencil', onSelect: () => setAsked('rename') },
-                {
-                  id: 'pin',
-                  label: t(dataset.pinned ? 'datasets.unpin' : 'datasets.pin'),
-                  icon: 'star',
-                  onSelect: () => update.mutate({ dataset, changes: { pinned: !dataset.pinned } })
-                },
-                { id: 'delete', label: t('action.delete'), icon: 'trash', danger: true, onSelect: () => setAsked('delete') }
-              ]}
-            />
+            <ShareButton thing={{ ...dataset, kind: 'dataset' }} />
+            {may('data.dataset.publish') && (
+              <Button icon="cube" disabled={empty} onClick={() => setAsked('publish')}>
+                {t('dataset.publish')}
+              </Button>
+            )}
+            {may('data.dataset.annotate') && (
+              <Button icon="image" look="primary" disabled={empty} onClick={() => open('workbench', { id: dataset.id })}>
+                {t(label)}
+              </Button>
+            )}
+            {menu.length > 0 && <Menu label={t('action.more')} button={{ icon: 'more' }} items={menu} />}
           </>
         }
         facts={[
@@ -117,13 +130,13 @@ function Page({ dataset }: { dataset: Dataset }): JSX.Element {
           {
             id: 'overview',
             label: t('dataset.tab.overview'),
-            render: () => (empty ? <Nothing take={importing.take} /> : <Overview dataset={dataset} />)
+            render: () => (empty ? nothing : <Overview dataset={dataset} />)
           },
           {
             id: 'items',
             label: t('dataset.tab.items'),
             count: formatNumber(dataset.items),
-            render: () => (empty ? <Nothing take={importing.take} /> : <ItemsTab dataset={dataset} />)
+            render: () => (empty ? nothing : <ItemsTab dataset={dataset} />)
           },
           {
             id: 'versions',
@@ -141,9 +154,9 @@ function Page({ dataset }: { dataset: Dataset }): JSX.Element {
   );
 }
 
-function Nothing({ take }: { take: ReturnType<typeof useImporting>['take'] }): JSX.Element {
+function Nothing({ take }: { take: ReturnType<typeof useImporting>['take'] | undefined }): JSX.Element {
   return (
-    <Empty icon="image" title={t('dataset.empty')} action={<ImportButton plain onFiles={take} />}>
+    <Empty icon="image" title={t('dataset.empty')} action={take && <ImportButton plain onFiles={take} />}>
       {t('dataset.emptyHint')}
     </Empty>
   );

@@ -152,9 +152,10 @@ export function ImportButton({ onFiles, plain }: { onFiles: (files: ChosenFile[]
 }
 
 /** Files dropped anywhere inside are taken; while they hover, the place says what may be dropped. */
-export function DropZone({ onFiles, children }: { onFiles: (files: ChosenFile[]) => void; children: ReactNode }): JSX.Element {
+export function DropZone(props: { onFiles: ((files: ChosenFile[]) => void) | undefined; children: ReactNode }): JSX.Element {
+  const { onFiles, children } = props;
   const [over, setOver] = useState(0);
-  const holdsFiles = (event: DragEvent) => event.dataTransfer.types.includes('Files');
+  const holdsFiles = (event: DragEvent) => onFiles !== undefined && event.dataTransfer.types.includes('Files');
   return (
     <div
       className="hm-dropzone"
@@ -167,7 +168,7 @@ export function DropZone({ onFiles, children }: { onFiles: (files: ChosenFile[])
         }
       }}
       onDrop={event => {
-        if (holdsFiles(event)) {
+        if (onFiles && holdsFiles(event)) {
           event.preventDefault();
           event.stopPropagation();
           setOver(0);

@@ -16,7 +16,8 @@ import { hasEnded } from '../../domain/state';
 import { uploadEnded } from '../../domain/uploads';
 import { useFrame } from '../../frame';
 import { t, tValue } from '../../i18n';
-import { useCancelTask } from '../../queries/account';
+import { OwnerNote, SHARED, ShareDialog, SharedSegment } from '../../components/sharing';
+import { useCan, useCancelTask, useMe } from '../../queries/account';
 import { useChange } from '../../queries/common';
 import { useDatasets, useDeleteDatasets, useUpdateDataset } from '../../queries/data';
 import { useUpload } from '../../queries/uploads';
@@ -82,6 +83,7 @@ const columns = (): Column<Dataset>[] => [
           {one.name}
         </span>
         {one.pinned && <Icon name="star" size={12} className="hm-busy" />}
+        <OwnerNote of={one} />
       </span>
     )
   },
@@ -125,19 +127,23 @@ const columns = (): Column<Dataset>[] => [
 export default function Datasets(): JSX.Element {
   const { open } = useFrame();
   const choices = filters();
-  const view = useListView(choices);
+  const view = useListView([...choices, SHARED]);
+  const can = useCan();
+  const me = useMe().data;
   const list = useDatasets(view.query);
   const [selected, setSelected] = useState<ReadonlySet<number>>(new Set());
   const [deleting, setDeleting] = useState<readonly Dataset[] | null>(null);
   const [renaming, setRenaming] = useState<Dataset | null>(null);
+  const [sharing, setSharing] = useState<Dataset | null>(null);
   const update = useUpdateDataset();
   const chosen = list.items.filter(one => selected.has(one.id));
-  const create = (
+  const create = can('data.dataset.create') && (
     <Button icon="plus" look="primary" onClick={() => open('new-dataset')}>
       {t('datasets.new')}
     </Button>
   );
   const only = chosen.length === 1 ? chosen[0] : undefined;
+  const edits = can('data.dataset.edit');
   return (
     <>
       <ListPage
@@ -145,6 +151,7 @@ export default function Datasets(): JSX.Element {
         list={list}
         view={view}
         filters={choices}
+        aside={<SharedSegment view={view} />}
         columns={columns()}
         id={one => one.id}
         name={one => one.name}
@@ -166,25 +173,38 @@ export default function Datasets(): JSX.Element {
             {only && (
               <>
                 <span className="hm-sep" />
-                <Button icon="image" look="quiet" disabled={!only.items} onClick={() => open('workbench', { id: only.id })}>
-                  {t('dataset.label')}
-                </Button>
-                <Button icon="pencil" look="quiet" onClick={() => setRenaming(only)}>
-                  {t('datasets.rename')}
-                </Button>
-                <Button
-                  icon="star"
-                  look="quiet"
-                  onClick={() => update.mutate({ dataset: only, changes: { pinned: !only.pinned } })}
-                >
-                  {t(only.pinned ? 'datasets.unpin' : 'datasets.pin')}
-                </Button>
+                {can('data.dataset.annotate') && (
+                  <Button icon="image" look="quiet" disabled={!only.items} onClick={() => open('workbench', { id: only.id })}>
+                    {t('dataset.label')}
+                  </Button>
+                )}
+                {edits && (
+                  <>
+                    <Button icon="pencil" look="quiet" onClick={() => setRenaming(only)}>
+                      {t('datasets.rename')}
+                    </Button>
+                    <Button
+                      icon="star"
+                      look="quiet"
+                      onClick={() => update.mutate({ dataset: only, changes: { pinned: !only.pinned } })}
+                    >
+                      {t(only.pinned ? 'datasets.unpin' : 'datasets.pin')}
+                    </Button>
+                  </>
+                )}
+                {can('sharing.share.manage') && only.owner.id === me?.user.id && (
+                  <Button icon="share" look="quiet" onClick={() => setSharing(only)}>
+                    {t('share.action')}
+                  </Button>
+                )}
               </>
             )}
             <span className="hm-grow" />
-            <Button icon="trash" look="quiet" className="hm-danger" onClick={() => setDeleting(chosen)}>
-              {t('action.delete')}
-            </Button>
+            {can('data.dataset.delete') && (
+              <Button icon="trash" look="quiet" className="hm-danger" onClick={() => setDeleting(chosen)}>
+                {t('action.delete')}
+              </Button>
+            )}
           </>
         )}
         empty={
@@ -203,6 +223,7 @@ export default function Datasets(): JSX.Element {
           }}
         />
       )}
+      {sharing && <ShareDialog thing={{ ...sharing, kind: 'dataset' }} onClose={() => setSharing(null)} />}
       {renaming && <RenameDialog dataset={renaming} onClose={() => setRenaming(null)} />}
     </>
   );

@@ -6,11 +6,13 @@ import { Dialog } from '../../components/dialog';
 import { Empty, toast } from '../../components/feedback';
 import { ListPage, useListView, type Filter } from '../../components/listpage';
 import { Menu } from '../../components/menu';
+import { OwnerNote, SHARED, ShareDialog, SharedSegment } from '../../components/sharing';
 import type { Column } from '../../components/table';
 import { AsCode } from '../../components/ascode';
 import { formatNumber } from '../../domain/format';
 import { useFrame } from '../../frame';
 import { t } from '../../i18n';
+import { useCan, useMe } from '../../queries/account';
 import { useCopyLabelGroup, useDeleteLabelGroup, useLabelGroups } from '../../queries/data';
 
 const SHOWN_LABELS = 6;
@@ -44,9 +46,14 @@ export default function LabelGroups(): JSX.Element {
       options: (['vision', 'text', 'audio'] as const).map(value => ({ value, label: t(`labels.type.${value}`) }))
     }
   ];
-  const view = useListView(filters);
+  const view = useListView([...filters, SHARED]);
+  const can = useCan();
+  const me = useMe().data;
+  const edits = can('data.label_group.edit');
+  const mine = (group: LabelGroup) => !group.preset && group.owner.id === me?.user.id;
   const list = useLabelGroups(view.query);
   const [deleting, setDeleting] = useState<LabelGroup | null>(null);
+  const [sharing, setSharing] = useState<LabelGroup | null>(null);
   const copy = useCopyLabelGroup();
   const remove = useDeleteLabelGroup();
   const columns: Column<LabelGroup>[] = [
@@ -57,8 +64,11 @@ export default function LabelGroups(): JSX.Element {
       width: 160,
       grow: 2,
       cell: group => (
-        <span className="hm-nm">
-          {group.name} {group.preset && <span className="hm-muted hm-sm">{t('labels.preset')}</span>}
+        <span className="hm-row">
+          <span className="hm-nm hm-ell" title={group.name}>
+            {group.name}
+          </span>
+          {group.preset ? <span className="hm-muted hm-sm">{t('labels.preset')}</span> : <OwnerNote of={group} />}
         </span>
       )
     },
@@ -79,38 +89,43 @@ export default function LabelGroups(): JSX.Element {
       numeric: true,
       above: 640,
       cell: group => <Time at={group.updated_at} />
-    },
-    {
-      id: 'actions',
-      title: <span className="hm-sr">{t('action.more')}</span>,
-      width: 44,
-      cell: group => (
-        <Menu
-          label={`${t('action.more')}: ${group.name}`}
-          button={{ icon: 'more', look: 'quiet', small: true }}
-          items={[
-            { id: 'edit', label: t('action.edit'), icon: 'pencil', onSelect: () => open('label-group', { id: group.id }) },
-            {
-              id: 'copy',
-              label: t('labels.copy'),
-              icon: 'copy',
-              onSelect: () =>
-                copy.mutate(group, { onSuccess: made => toast(t('labels.copied', { name: made.name })) })
-            },
-            {
-              id: 'delete',
-              label: t('action.delete'),
-              icon: 'trash',
-              danger: true,
-              disabled: group.used_by > 0,
-              onSelect: () => setDeleting(group)
-            }
-          ]}
-        />
-      )
     }
   ];
-  const create = (
+  if (edits) {
+    columns.push({
+        id: 'actions',
+        title: <span className="hm-sr">{t('action.more')}</span>,
+        width: 44,
+        cell: group => (
+          <Menu
+            label={`${t('action.more')}: ${group.name}`}
+            button={{ icon: 'more', look: 'quiet', small: true }}
+            items={[
+              { id: 'edit', label: t('action.edit'), icon: 'pencil', onSelect: () => open('label-group', { id: group.id }) },
+              ...(can('sharing.share.manage') && mine(group)
+                ? [{ id: 'share', label: t('share.action'), icon: 'share', onSelect: () => setSharing(group) } as const]
+                : []),
+              {
+                id: 'copy',
+                label: t('labels.copy'),
+                icon: 'copy',
+                onSelect: () =>
+                  copy.mutate(group, { onSuccess: made => toast(t('labels.copied', { name: made.name })) })
+              },
+              {
+                id: 'delete',
+                label: t('action.delete'),
+                icon: 'trash',
+                danger: true,
+                disabled: group.used_by > 0,
+                onSelect: () => setDeleting(group)
+              }
+            ]}
+          />
+        )
+      });
+  }
+  const create = edits && (
     <Button icon="plus" look="primary" onClick={() => open('label-group')}>
       {t('labels.new')}
     </Button>
@@ -122,6 +137,7 @@ export default function LabelGroups(): JSX.Element {
         list={list}
         view={view}
         filters={filters}
+        aside={<SharedSegment view={view} />}
         columns={columns}
         id={group => group.id}
         name={group => group.name}
@@ -138,6 +154,7 @@ export default function LabelGroups(): JSX.Element {
           </Empty>
         }
       />
+      {sharing && <ShareDialog thing={{ ...sharing, kind: 'label_group' }} onClose={() => setSharing(null)} />}
       {deleting && (
         <Dialog
           title={t('labels.delete.title', { name: deleting.name })}

@@ -7,12 +7,14 @@ import { DetailPage } from '../../components/detailpage';
 import { Dialog } from '../../components/dialog';
 import { Empty, ErrorView, SkeletonPage, toast } from '../../components/feedback';
 import { Icon } from '../../components/icons';
+import { ShareButton } from '../../components/sharing';
 import { Lineage, type LineageNode } from '../../components/lineage';
 import { formatBytes, formatValue } from '../../domain/format';
 import { useFrame, useTab } from '../../frame';
 import { t } from '../../i18n';
 import { useCan } from '../../queries/account';
 import { useDeleteModel, useDeleteVersion, useModel, useModelVersions } from '../../queries/models';
+import { useMay } from '../../queries/shares';
 import type { PanelProps } from '../registry';
 
 export default function ModelPanel({ args }: PanelProps): JSX.Element {
@@ -37,6 +39,7 @@ function ModelPage({ model }: { model: Model }): JSX.Element {
   const { open } = useFrame();
   const tab = useTab();
   const can = useCan();
+  const { may } = useMay('model', model);
   const versions = useModelVersions(model.id);
   const [deleting, setDeleting] = useState(false);
   const remove = useDeleteModel(() => tab.close());
@@ -62,7 +65,8 @@ function ModelPage({ model }: { model: Model }): JSX.Element {
                 http: `GET /services/himalia/api/v1/models/${model.id}/versions`
               }}
             />
-            {can('model.model.delete') && (
+            <ShareButton thing={{ ...model, kind: 'model' }} />
+            {may('model.model.delete') && (
               <IconButton icon="trash" label={t('model.delete')} onClick={() => setDeleting(true)} />
             )}
           </>
