@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.reconciler import Reconciler
 from himalia_hub.compute.samples import Sweeper, Thinner
+from himalia_hub.compute.spaces import SpaceController
 from himalia_hub.compute.standing import WorkOfPeople
 from himalia_hub.compute.storage import TenantStorageQuota
 from himalia_hub.core.admission import KnownResources
@@ -68,5 +69,9 @@ def setup(platform: Platform) -> None:
     reconciler = Reconciler(engine)
     platform.controllers.add(reconciler)
     platform.closers.append(reconciler.close)
+    if platform.config.backend.kind == "kubernetes":
+        spaces = SpaceController(engine)
+        platform.controllers.add(spaces)
+        platform.closers.append(spaces.close)
     platform.controllers.add(Thinner(engine))
     platform.controllers.add(Sweeper(engine))
