@@ -1,0 +1,137 @@
+"""Hub and platform on this machine, everything that people run as pods on a real node: the whole line.
+
+`himalia up --cluster` and `himalia selfcheck --backend kubernetes` as a person would type them, with an
+image that the test makes of this machine's own runtime environment (NB-1, NB-2, TRN-2, BEY-2).
+
+Environment
+    KUBE_TEST_HUB_ADDRESS    an address of this machine that pods reach.
+    KUBE_TEST_STORAGE_CLASS  a class that provides volumes for homes.
+    KUBE_TEST_IMPORT         a command that brings an image archive to the nodes; ``{}`` is the archive,
+                             as in ``kind load image-archive {}``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from himalia_hub.backends.kubernetes.api import Cluster
+from himalia_hub.develop.images.builder import build_missing, environments_root
+from himalia_hub.develop.images.registry import Environment, EnvironmentRegistry
+from tests.cluster.conftest import Loop
+from tests.support.installation import Installation
+from tests.support.kube_image import make_image
+
+NEEDS = ("KUBE_TEST_HUB_ADDRESS", "KUBE_TEST_STORAGE_CLASS", "KUBE_TEST_IMPORT")
+IMAGE = "localhost/himalia-{name}:{digest}"
+MISSING = [name for name in NEEDS if not os.environ.get(name)]
+KINDS = {"notebook", "run", "service_variant"}
+pytestmark = [
+    pytest.mark.skipif(bool(MISSING), reason=f"set {', '.join(MISSING)}: see the module's text"),
+    pytest.mark.timeout(1800),  # an image of a gigabyte is made and unpacked first
+]
+
+
+@pytest.fixture(scope="module")
+def node(loop: Loop, admin: Cluster) -> dict[str, Any]:
+    """A real node; those that only pretend carry a label."""
+    found = loop.run(admin.get("/api/v1/nodes", labelSelector="!fake-node"))["items"]
+    return next(item for item in found if not item["spec"].get("unschedulable"))
+
+
+@pytest.fixture(scope="module")
+def environment(node: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """The newest environment, as an image that the node has."""
+    root = environments_root(Path(sys.prefix))
+    build_missing(root)
+    found = EnvironmentRegistry(root).find("science")
+    assert found is not None
+    reference = IMAGE.format(name=found.name, digest=found.digest)
+    held = {name for image in node["status"].get("images", ()) for name in image.get("names") or ()}
+    if reference not in held:
+        archive = tmp_path_factory.mktemp("image") / "image.tar"
+        make_image(found, reference, archive)
+        command = shlex.split(os.environ["KUBE_TEST_IMPORT"].replace("{}", str(archive)))
+        subprocess.run(command, check=True, timeout=900)
+        archive.unlink()
+    return found
+
+
+@dataclass
+class Sightings:
+    """What pods were seen while the line was walked: kind to the nodes they ran on."""
+
+    kubeconfig: str
+    release: str
+    seen: dict[str, set[str]] = field(default_factory=dict)
+    fetched: set[str] = field(default_factory=set)
+    """Kinds whose folders a container of their own fetched."""
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def look(self) -> None:
+        loop = Loop()
+        cluster = loop.run(Cluster.connect(self.kubeconfig))
+        while not self.over.wait(0.5):
+            found = loop.run(cluster.get("/api/v1/pods", labelSelector=f"himalia/release={self.release}"))
+            for pod in found["items"]:
+                kind, status = pod["metadata"]["labels"].get("himalia/kind"), pod.get("status", {})
+                if kind is None or not status.get("startTime"):
+                    continue
+                main = (status.get("containerStatuses") or [{}])[0]
+                if set(main.get("state", {})) & {"running", "terminated"}:
+                    self.seen.setdefault(kind, set()).add(pod["spec"]["nodeName"])
+                if any(
+                    (one.get("state", {}).get("terminated") or {}).get("exitCode") == 0
+                    for one in status.get("initContainerStatuses") or ()
+                ):
+                    self.fetched.add(kind)
+        loop.run(cluster.close())
+        loop.close()
+
+
+@pytest.fixture
+def installation(
+    release: str, node: dict[str, Any], environment: Environment, tmp_path: Path
+) -> Iterator[Installation]:
+    assert environment.digest
+    choice = {
+        "host": os.environ["KUBE_TEST_HUB_ADDRESS"],
+        "release": release,
+        "kubeconfig": os.environ["KUBECONFIG"],
+        "storage_class": os.environ["KUBE_TEST_STORAGE_CLASS"],
+        "home_bytes": 1 << 30,
+        "environment_image": IMAGE,
+        "node_labels": {"kubernetes.io/hostname": node["metadata"]["labels"]["kubernetes.io/hostname"]},
+    }
+    file = tmp_path / "cluster.json"
+    file.write_text(json.dumps(choice))
+    made = Installation(tmp_path / "state", arguments=("--cluster", str(file))).start()
+    yield made
+    made.stop()
+
+
+def test_the_whole_line_runs_as_pods(installation: Installation, release: str, node: dict[str, Any]) -> None:
+    sightings = Sightings(os.environ["KUBECONFIG"], release)
+    watching = threading.Thread(target=sightings.look)
+    watching.start()
+    try:
+        done = installation.himalia("selfcheck", "--backend", "kubernetes", timeout=900)
+    finally:
+        sightings.over.set()
+        watching.join()
+    print(done.stdout)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert sightings.seen == {kind: {node["metadata"]["name"]} for kind in KINDS}
+    assert sightings.fetched == {"run", "service_variant"}, "datasets and models are fetched by the pods themselves"
+    refused = installation.himalia("selfcheck", "--backend", "local")
+    assert refused.returncode == 2 and "runs on kubernetes" in refused.stdout
