@@ -1,64 +1,129 @@
-"""What looks for a missing guard: requests compared with the intact program, and focused tests.
+"""What looks for a missing guard: cells of the matrix compared with the intact program, then the suite itself.
 
-A comparison asks the routes of the guard's noun as several roles, for objects of every relation,
-with the guard and without it. Whatever differs is what the matrix would have shown.
+A comparison asks the routes that run the guard's function as several roles, for objects of every
+relation, with the guard and without it; whatever differs is what the matrix would have shown. What no cell
+shows is looked for by the tests of the noun, run in a process of their own without the guard.
 """
 
 from __future__ import annotations
 
-import inspect
-import json
+import contextlib
+import os
+import random
 import re
-from collections.abc import Callable, Iterator
-from datetime import timedelta
-from functools import lru_cache
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-
-from himalia_hub.auth import tokens
-from himalia_hub.auth.actor import Reach, TokenKind
-from himalia_hub.core import clock
-from himalia_hub.tenancy.tables import Department, StepUp, Tenant, Token, User
 from tests.api.matrix import cells, test_matrix
 from tests.api.matrix.conftest import Grid
-from tests.api.matrix.requests import REQUESTS
-from tests.api.matrix.undone import undone
-from tests.api.roles import test_roles
-from tests.mutants.guards import Guard
-from tests.support.data import ok
+from tests.mutants import swap
+from tests.mutants.guards import PACKAGE, Guard, sources
 
-COLUMNS = ("member", "department_admin+api", "tenant_admin+step_up", "administrator+api", "annotator", "workload")
-CENTRAL = (
-    "GET /datasets/{dataset}",
-    "GET /datasets",
-    "PATCH /datasets/{dataset}",
-    "GET /members/{member}",
-    "POST /specs",
-    "GET /bills/{bill}",
-)
-"""Routes that show a guard of what all routes share."""
-SHARED = ("auth", "api", "core", "platform", "audit")
-MOST_ROUTES = 14
+ROOT = Path(__file__).parents[2]
+COLUMNS = ("member", "tenant_admin+step_up", "department_admin+api", "administrator+api")
+OTHERS = ("annotator", "auditor+api", "workload")
+"""Columns that hold little: they show a route that lost its permission."""
+MOST_CELLS, MOST_ROUTES = 12, 24
+SHARED = ("api", "auth", "core", "platform")
+"""Packages that all nouns use, so that any route may show their guards."""
+SECONDS = 300
+ALSO = {
+    "account": ("identity", "audit"),
+    "api": ("account", "attacks", "audit", "tenancy"),
+    "auth": ("account", "roles"),
+    "billing": ("money",),
+    "core": ("sharing", "tenancy", "data"),
+    "develop": ("notebooks",),
+    "presence": ("account", "identity"),
+    "sign_in_sources": ("sign_in",),
+    "identity": ("account", "tenancy"),
+    "tenancy": ("roles", "identity", "account"),
+}
+"""Folders of tests that concern a package beside the folder of its own name."""
+HERE = str(PACKAGE)
 Found = dict[str, Any]
+Cell = tuple[str, str]
+"""A route and a column of the matrix."""
 
 
-def routes_for(guard: Guard) -> list[str]:
-    """The routes whose handlers lie beside the guard, those with an object first."""
-    parts = guard.module.split(".")
-    known = cells.read_expected()
-    if parts[1] in SHARED:
-        return [name for name in CENTRAL if name in known]
-    beside = ".".join(parts[:-1])
-    near = [n for n, r in cells.public_routes().items() if r.handler.__module__.startswith(beside) and n in known]
-    exact = [n for n in near if cells.public_routes()[n].handler.__module__ == guard.module]
-    handler = [n for n in exact if cells.public_routes()[n].handler.__name__ == guard.function]
-    ordered = dict.fromkeys([*handler, *exact, *near])
-    return sorted(ordered, key=lambda name: (name not in handler, not REQUESTS[name].path))[:MOST_ROUTES]
+class Baselines:
+    """What the intact program answers, cell by cell, and which of its functions each cell runs."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self._kept: dict[Cell, Found] = {}
+        self._ran: dict[Cell, frozenset[tuple[str, str]]] = {}
+
+    def get(self, cell: Cell) -> Found:
+        if cell not in self._kept:
+            with running(self.grid) as ran:
+                self._kept[cell] = observe(self.grid, cell)
+            self._ran[cell] = frozenset(ran)
+        return self._kept[cell]
+
+    def running(self, guard: Guard) -> list[Cell]:
+        """The cells whose requests run the guard's function, in a fixed order that mixes routes and columns."""
+        place = (str(sources()[guard.module]), guard.function)
+        found = []
+        for cell in near(guard):
+            self.get(cell)
+            if not guard.function or place in self._ran[cell]:
+                found.append(cell)
+            if len(found) == MOST_CELLS:
+                break
+        return found
 
 
-def observe(grid: Grid, name: str, column: str) -> Found:
+def near(guard: Guard) -> list[Cell]:
+    """Cells in the order in which they are likely to run a guard's function: its module's, its noun's, all others."""
+    routes = cells.public_routes()
+    beside = guard.module.rpartition(".")[0]
+    shuffled = sorted(routes)
+    random.Random(guard.function).shuffle(shuffled)
+
+    def distance(name: str) -> int:
+        handler = routes[name].handler
+        if handler.__module__ == guard.module:
+            return 0 if handler.__name__ == guard.function else 1
+        return 2 if handler.__module__.startswith(beside) else 3
+
+    names = sorted(shuffled, key=distance)
+    if guard.package not in SHARED:
+        names = [name for name in names if distance(name) < 3] or names
+    return [(name, column) for name in names[:MOST_ROUTES] for column in COLUMNS]
+
+
+@contextlib.contextmanager
+def running(grid: Grid) -> Iterator[set[tuple[str, str]]]:
+    """Collects file and name of every function of ours that the service runs meanwhile."""
+    ran: set[tuple[str, str]] = set()
+
+    def note(frame: Any, event: str, _argument: Any) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(HERE):
+            ran.add((frame.f_code.co_filename, frame.f_code.co_qualname.replace(".<locals>", "")))
+
+    async def profile(what: Any) -> None:
+        sys.setprofile(what)
+
+    live = grid.world.live
+    writer = live.platform.db._writer
+    live.run(profile(note))
+    writer.submit(sys.setprofile, note).result()
+    try:
+        yield ran
+    finally:
+        live.run(profile(None))
+        writer.submit(sys.setprofile, None).result()
+
+
+def observe(grid: Grid, cell: Cell) -> Found:
     """What a row and column answer, without what changes by itself."""
+    name, column = cell
     found: Found = {}
     for relation, answer in test_matrix.ask(grid, name, column).items():
         ids = sorted(re.findall(rb'"id":(\d+)', answer.body)) if name.startswith("GET") else []
@@ -67,133 +132,85 @@ def observe(grid: Grid, name: str, column: str) -> Found:
     return found
 
 
-class Baselines:
-    """Observations of the intact program, made when first needed."""
-
-    def __init__(self, grid: Grid) -> None:
-        self.grid = grid
-        self._kept: dict[tuple[str, str], Found] = {}
-
-    def get(self, name: str, column: str) -> Found:
-        key = (name, column)
-        if key not in self._kept:
-            self._kept[key] = observe(self.grid, name, column)
-        return self._kept[key]
+def cells_for(guard: Guard, baselines: Baselines) -> list[Cell]:
+    if guard.kind == "permission":
+        routes = cells.public_routes().items()
+        asked = [name for name, route in routes if guard.text.endswith(f" for {route.method} {route.full_path}")]
+        return [(name, column) for name in asked for column in (*OTHERS, *COLUMNS)]
+    return baselines.running(guard)
 
 
-def differing(grid: Grid, baselines: Baselines, guard: Guard) -> Iterator[Callable[[], str]]:
-    """One comparison after the other, each answering what it saw or nothing."""
-    for name in routes_for(guard):
-        for column in COLUMNS:
-            before = baselines.get(name, column)
-
-            def compare(name: str = name, column: str = column, before: Found = before) -> str:
-                now = observe(grid, name, column)
-                return "" if now == before else f"{name} as {column}: {json.dumps(now)[:160]}"
-
-            yield compare
-
-
-# -- focused tests ----------------------------------------------------------------------------
-
-
-def tokens_end(grid: Grid) -> None:
-    """Revoked, expired, somebody else's name, and people who may not go on: none of them is let in."""
-    world, person = grid.world, grid.world.alpha.member
-
-    def status(**headers: str) -> int:
-        with world.live.client(person.api_token, **headers) as client:
-            return client.get("/me").status_code
-
-    def changed(statement: Any) -> int:
-        with undone(world.live.platform.db):
-            world.live.write(lambda session: session.execute(statement))
-            return status()
-
-    mine = Token.digest == tokens.digest_of(person.api_token)
-    past = clock.now() - timedelta(seconds=1)
-    assert status() == 200
-    assert changed(sa.update(Token).where(mine).values(revoked_at=past)) == 401
-    assert changed(sa.update(Token).where(mine).values(expires_at=past)) == 401
-    assert changed(sa.update(User).where(User.id == person.user_id).values(enabled=False)) == 401
-    assert changed(sa.update(Tenant).where(Tenant.id == world.alpha.tenant_id).values(enabled=False)) == 401
-    assert changed(sa.update(Department).where(Department.id == world.alpha.department_id).values(enabled=False)) == 401
-    with world.live.client() as client:
-        assert client.get("/me", auth=("alphamember", person.api_token)).status_code == 200
-        assert client.get("/me", auth=("betamember", person.api_token)).status_code == 401
+def cell_of(guard: Guard, baselines: Baselines, only: Cell | None = None) -> str:
+    """``route as column`` of the first cell that answers otherwise without the guard; empty without one."""
+    for cell in [only] if only else cells_for(guard, baselines):
+        before = baselines.get(cell)
+        with swap.without(guard):
+            try:
+                differs = observe(baselines.grid, cell) != before
+            except AssertionError:
+                differs = True
+        baselines.grid.world.live.platform.roles._held.clear()
+        if differs:
+            return f"{cell[0]} as {cell[1]}"
+    return ""
 
 
-def tokens_stay_clipped(grid: Grid) -> None:
-    """A notebook holds no administration, an API token of reach own neither, a scoped one only its scope."""
-    world, person = grid.world, grid.world.alpha.administrator
-    with person.client() as client:
-        granted = ok(client.get("/me"))["permissions"]
-        assert "tenancy.user.manage" not in granted and set(granted.values()) == {"own"}
-        assert client.post("/specs", json={}).json()["code"] == "step_up_required"
-    with undone(world.live.platform.db):
-        for reach, scopes in ((Reach.OWN, None), (Reach.PLATFORM, ["account.self.read"])):
-
-            def make(session: Any, reach: Reach = reach, scopes: list[str] | None = scopes) -> str:
-                made = tokens.issue(session, user_id=person.user_id, kind=TokenKind.API, reach=reach, scopes=scopes)
-                return made[1]
-
-            with world.live.client(world.live.write(make)) as client:
-                granted = ok(client.get("/me"))["permissions"]
-                assert "tenancy.user.manage" not in granted
-                assert scopes is None or set(granted) == set(scopes)
+def folders_for(guard: Guard) -> list[str]:
+    """The tests that concern a guard's package, those of its very noun first."""
+    parts = guard.module.split(".")[1:]
+    words = [*reversed(parts), *ALSO.get(parts[0], ()), "guards", "attacks"]
+    places = dict.fromkeys(ROOT / "tests" / "api" / word for word in words)
+    return [str(place.relative_to(ROOT)) for place in places if place.is_dir()]
 
 
-def step_ups_are_ones_own_and_end(grid: Grid) -> None:
-    world = grid.world
-    admin, other = world.alpha.administrator, world.beta.administrator
-    with admin.client(**{"Himalia-Step-Up": other.step_up_grant}) as client:
-        assert ok(client.get("/me"))["step_up"] is None
-    with undone(world.live.platform.db):
-        past = clock.now() - timedelta(seconds=1)
-        world.live.write(
-            lambda session: session.execute(
-                sa.update(StepUp).where(StepUp.user_id == admin.user_id).values(expires_at=past)
-            )
-        )
-        with admin.client(step_up=True) as client:
-            assert ok(client.get("/me"))["step_up"] is None
+def test_of(guard: Guard, only: str = "") -> str:
+    """The first test of the suite that fails without the guard and passes with it; empty when there is none."""
+    found = failing([only] if only else folders_for(guard), guard.key)
+    return found if found and passes(found) else ""
 
 
-def ended_work_revokes_its_token(grid: Grid) -> None:
-    """A workload's end takes its token away, and leaves the moment of an earlier end as it was."""
-    world, shelf = grid.world, grid.shelves["member"]
-    digest = tokens.digest_of(shelf.workload_token)
-    with undone(world.live.platform.db) as db:
-        row = db.execute(sa.select(Token.id, Token.workload_id).where(Token.digest == digest)).one()
-        world.live.write(lambda session: tokens.revoke_for_workload(session, row.workload_id))
-        first = db.execute(sa.select(Token.revoked_at).where(Token.id == row.id)).scalar_one()
-        assert first is not None
-        world.live.write(lambda session: tokens.revoke_for_workload(session, row.workload_id))
-        assert db.execute(sa.select(Token.revoked_at).where(Token.id == row.id)).scalar_one() == first
+@cache
+def passes(test: str) -> bool:
+    """The premise: with every guard in place the test is green."""
+    return not failing([test])
 
 
-@lru_cache
-def _tests_of_roles() -> tuple[Callable[..., None], ...]:
-    return tuple(
-        function
-        for name, function in vars(test_roles).items()
-        if name.startswith("test_") and list(inspect.signature(function).parameters) == ["world"]
+def failing(what: list[str], key: str = "") -> str:
+    """Run tests on SQLite in a process of their own, without a guard; answers the first that fails.
+
+    A run that does not end proves nothing and counts as green: a test that hangs has a limit of its own.
+    """
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "tests.mutants.swap"]
+    command += ["-p", "no:cacheprovider", "-k", "not postgresql", "-m", "not mutants and not kill and not e2e", "-rfE"]
+    environment = {**os.environ, swap.MUTANT: key}
+    process = subprocess.Popen(
+        [*command, *what],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
+    try:
+        text, _ = process.communicate(timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return ""
+    if process.returncode == 0:
+        return ""
+    named = re.search(r"^(?:FAILED|ERROR) (\S+(?:\[[^\n]*?\])?)(?: - |$)", text, re.MULTILINE)
+    assert named is not None, f"the tests could not run without {key}:\n{text[-2000:]}"
+    return named[1]
 
 
-def focused(guard: Guard) -> tuple[Callable[[Grid], None], ...]:
-    """Tests beyond the matrix that concern a guard's module."""
-    if guard.module.startswith("himalia_hub.auth") or guard.module.startswith("himalia_hub.api"):
-        return (tokens_end, tokens_stay_clipped, step_ups_are_ones_own_and_end, ended_work_revokes_its_token)
-    if guard.module.startswith("himalia_hub.tenancy.roles"):
-        return tuple(_in_this_world(function) for function in _tests_of_roles())
-    return ()
-
-
-def _in_this_world(function: Callable[..., None]) -> Callable[[Grid], None]:
-    def run(grid: Grid) -> None:
-        with undone(grid.world.live.platform.db):
-            function(grid.world)
-
-    run.__name__ = function.__name__
-    return run
+def internal_of(guard: Guard, grid: Grid) -> str:
+    """For an internal route: whether a person reaches it."""
+    method, path = guard.text.split(" for ")[1].split(" ")
+    path = re.sub(r"\{[^}]*\}", "1", path)
+    with swap.without(guard), grid.world.live.client(grid.world.alpha.member.api_token) as client:
+        answer = client.request(method, f"{grid.world.live.base_url}{path}", json={} if method != "GET" else None)
+    problem = answer.json() if "json" in answer.headers.get("content-type", "") else {}
+    reached = answer.status_code != 404 or "No such address" not in problem.get("detail", "")
+    return f"{method} {path} as a person" if reached else ""

@@ -1,7 +1,8 @@
 """Puts a mutated module's code into the running program, and the true code back.
 
 Only code objects are exchanged: routes, registries and imports hold the same function objects as
-before, so one world serves all mutants.
+before, so one world serves all mutants. As a plugin of pytest (``-p tests.mutants.swap`` with the
+guard's key in ``HIMALIA_MUTANT``) it takes the guard out for a whole run.
 """
 
 from __future__ import annotations
@@ -10,11 +11,26 @@ import ast
 import contextlib
 import importlib
 import inspect
+import os
 from collections.abc import Iterator
 from types import CodeType, ModuleType
 from typing import Any
 
-from tests.mutants.guards import Guard, module_without
+from himalia_hub.api.openapi import all_routes
+from tests.mutants.guards import EVERYBODYS, Guard, find, module_without
+
+MUTANT = "HIMALIA_MUTANT"
+
+
+def pytest_configure() -> None:
+    """The plugin: without the named guard until the process ends."""
+    if key := os.environ.get(MUTANT):
+        guard = next(guard for guard in find() if guard.key == key)
+        without(guard).__enter__()
+
+
+def pytest_report_header() -> str:
+    return f"without {os.environ.get(MUTANT, 'nothing')}"
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
@@ -41,6 +57,14 @@ def _function(module: ModuleType, path: str) -> Any:
 @contextlib.contextmanager
 def without(guard: Guard) -> Iterator[None]:
     """The program without this guard, while it lasts."""
+    if guard.kind == "permission":
+        route = list(all_routes())[guard.number]
+        object.__setattr__(route, "permission", EVERYBODYS)
+        try:
+            yield
+        finally:
+            object.__setattr__(route, "permission", guard.text.partition(" ")[0])
+        return
     module = importlib.import_module(guard.module)
     tree = module_without(guard)
     if not guard.function:

@@ -82,6 +82,7 @@ def get_source(ctx: Context, source: str) -> dict[str, Any]:
     object_kind="sign_in_source",
 )
 def create_source(ctx: Context, body: schemas.SourceCreate) -> dict[str, Any]:
+    service.check_may_decide(ctx.actor)
     row = service.create(ctx.session, ctx.platform.sealer, body)
     ctx.audit_object = ("sign_in_source", row.name)
     return to_wire(ctx, row)
@@ -98,6 +99,7 @@ def create_source(ctx: Context, body: schemas.SourceCreate) -> dict[str, Any]:
 def change_source(ctx: Context, source: str, body: schemas.SourceChange) -> dict[str, Any]:
     row = _editable(ctx, source)
     objects.check_version(row, ctx.if_match)
+    service.check_may_decide(ctx.actor)
     service.change(ctx.session, ctx.platform.sealer, row, body)
     return to_wire(ctx, row)
 

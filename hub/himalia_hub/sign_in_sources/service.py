@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from himalia_hub.audit import service as audit
 from himalia_hub.auth import permissions
+from himalia_hub.auth.actor import Actor, Reach
 from himalia_hub.core import clock
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import Conflict, InvalidInput, NotFound
@@ -27,6 +28,8 @@ from himalia_hub.sign_in_sources.rules import IdentityRefused, Mapped
 from himalia_hub.sign_in_sources.tables import ExternalIdentity, SignInSource
 from himalia_hub.tenancy import service as tenancy
 from himalia_hub.tenancy import sessions
+from himalia_hub.tenancy.roles import checks
+from himalia_hub.tenancy.roles import service as roles
 from himalia_hub.tenancy.tables import Department, Group, GroupMember, Tenant, User, UserRole
 
 SEAL = "sign-in-source"
@@ -135,6 +138,14 @@ def delete(session: Session, row: SignInSource) -> None:
     session.flush()
 
 
+def check_may_decide(actor: Actor) -> None:
+    """TEN-9: a source says who somebody is and, by its mapping, which roles they hold, administrators' too.
+
+    So setting one up or changing it is granting any role, and needs that permission beside its own.
+    """
+    checks.check_covered({checks.GRANT_ANY: Reach.PLATFORM}, actor.grants, "A sign-in source")
+
+
 def check_mapping(session: Session, mapping: dict[str, Any]) -> None:
     """Organisations and roles that a mapping names exist."""
     part = mapping.get("organisation") or {}
@@ -156,8 +167,8 @@ def check_mapping(session: Session, mapping: dict[str, Any]) -> None:
             field="mapping.roles.values",
             rule="not empty when a claim is named",
         )
-    roles = {role for granted in (part.get("values") or {}).values() for role in granted}
-    for role in sorted((roles | set(part.get("default") or [])) - set(permissions.BUILT_IN_ROLES)):
+    named = {role for granted in (part.get("values") or {}).values() for role in granted}
+    for role in sorted((named | set(part.get("default") or [])) - set(permissions.BUILT_IN_ROLES)):
         raise InvalidInput(
             f"mapping.roles: there is no role {role!r}.",
             zh=f"mapping.roles：没有角色 {role!r}。",
@@ -284,6 +295,7 @@ def bring_up_to_date(session: Session, user: User, subject: str, mapped: Mapped)
     if mapped.department is not None:
         identity.department = mapped.department
     session.flush()
+    roles.check_new_account(session, user.id)
     if told.keys() & {"roles_gained", "groups_joined", "department"}:
         sessions.renew(session, User.id == user.id)
         session.refresh(user)

@@ -150,7 +150,7 @@ def update_group(ctx: Context, group: int, query: Where, body: schemas.GroupUpda
     if body.description is not None:
         row.description = names.check_text(body.description, wording.LONGEST_DESCRIPTION)
     if body.external_name is not None:
-        row.external_name = service.check_external(body.external_name)
+        service.name_outside(session, ctx.actor, row, body.external_name)
     if body.roles is not None:
         _set_roles(ctx, row, body.roles)
     service.touch(session, row)

@@ -65,6 +65,14 @@ def rename(session: Session, row: Group, name: str) -> None:
     row.name = name
 
 
+def name_outside(session: Session, actor: Actor, row: Group, external_name: str) -> None:
+    """Which group of a directory this one follows: its people come in and hold the roles, as if added by the actor."""
+    external_name = check_external(external_name)
+    if external_name != row.external_name:
+        roles.check_carried(session, actor, row)
+        row.external_name = external_name
+
+
 def touch(session: Session, row: Group) -> None:
     row.version += 1
     row.updated_at = clock.now()

@@ -368,13 +368,19 @@ def check_membership_change(session: Session, actor: Actor, group: Group, user_i
     keys = set(session.execute(sa.select(GroupRole.role).where(GroupRole.group_id == group.id)).scalars())
     if keys and user_ids:
         _not_among(actor, user_ids)
-        known = available(session, group.tenant_id)
-        for key in sorted(keys):
-            if key in known:
-                checks.check_covered(known[key].reaches, actor.grants, known[key].name)
+        check_carried(session, actor, group)
         _check_people(session, user_ids)
         _check_somebody_left(session, keys)
     renew(session, user_ids)
+
+
+def check_carried(session: Session, actor: Actor, group: Group) -> None:
+    """Nobody decides who is in a group whose roles go beyond their own permissions."""
+    known = available(session, group.tenant_id)
+    keys = session.execute(sa.select(GroupRole.role).where(GroupRole.group_id == group.id)).scalars()
+    for key in sorted(keys):
+        if key in known:
+            checks.check_covered(known[key].reaches, actor.grants, known[key].name)
 
 
 def check_not_above(db: Db, actor: Actor, user_id: int, *, sign_in: bool = False) -> None:
