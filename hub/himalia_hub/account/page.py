@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 
 import himalia
 from himalia_hub.account import api_tokens
-from himalia_hub.account.wording import permission_title
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import RouteTable
 from himalia_hub.auth import permissions, tokens
@@ -29,6 +28,7 @@ from himalia_hub.identity import factors, messages, rules, senders, sign_in
 from himalia_hub.identity.internal import prove, send_code, wrong_code
 from himalia_hub.identity.tables import Contact, PrivacyAcceptance, SignInMark
 from himalia_hub.tenancy import service as tenancy
+from himalia_hub.tenancy.roles.texts import sentence
 from himalia_hub.tenancy.tables import User
 
 routes = RouteTable("internal.account", internal=True)
@@ -137,9 +137,7 @@ def account(ctx: Context, query: Asked) -> dict[str, Any]:
 def _role(role: str, language: str) -> dict[str, Any]:
     """A role with what it permits, in words; a custom role's own permissions come with the roles' pages."""
     held = permissions.held_by([role])
-    permitted = [
-        {"title": permission_title(name, language), "name": name, "reach": reach.word} for name, reach in held.items()
-    ]
+    permitted = [{"title": sentence(name, language), "name": name, "reach": reach.word} for name, reach in held.items()]
     return {"name": role, "permissions": permitted}
 
 

@@ -88,6 +88,10 @@ SENTENCES: dict[str, str] = {
     "tenancy.source.manage": "设置登录来源及其声明映射",
     "tenancy.sender.manage": "设置和测试消息发送方式",
     "audit.entry.read": "查看审计日志",
+    "sharing.share.read": "查看共享给自己的对象及自己的共享",
+    "sharing.share.manage": "共享自己的对象并收回",
+    "compute.workload.load": "读取本次运行的只读文件夹",
+    "console.checklist.read": "查看安装与组织尚缺的设置",
 }
 
 
