@@ -29,6 +29,7 @@ MODULES: dict[str, Callable[[Path, bool], Rows]] = {
     "import": lambda place, short: _module("bench_import").run(
         place, **({"files": 500, "large": 5_000} if short else {})
     ),
+    "kubernetes": lambda place, short: _module("bench_kubernetes").run(place, short=short),
     "panels": lambda place, short: _module("bench_panels").run(place, short=short),
     "submit": lambda place, short: _module("bench_submit").run(place, short=short),
     "tenancy": lambda place, short: _module("bench_tenancy").run(place, short=short),
