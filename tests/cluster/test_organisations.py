@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,10 @@ def until(look: Callable[[], Any], message: str, seconds: float = 60) -> Any:
         assert time.monotonic() < end, message
         time.sleep(0.1)
     return found
+
+
+def is_now(look: Callable[[], str], wanted: str) -> bool:
+    return look() == wanted
 
 
 def test_each_organisation_has_a_space_with_its_quota_until_it_is_deleted(
@@ -109,7 +114,7 @@ def test_an_excepted_host_folder_is_audited_and_shown_by_the_namespace(
         try:
             if number == 0:
                 live.write(lambda session: tenancy.create_tenant(session, code="alpha", name="Alpha").id)
-            until(lambda wanted=wanted: level() == wanted, f"the namespace is not {wanted}")
+            until(partial(is_now, level, wanted), f"the namespace is not {wanted}")
             found = entries(live)
             with live.platform.db.read() as db:
                 assert excepted_paths(db) == excepted

@@ -42,7 +42,7 @@ def make_backend(platform: Platform) -> Backend | None:
         from himalia_hub.backends.kubernetes.backend import KubernetesBackend
         from himalia_hub.backends.kubernetes.options import KubernetesOptions
 
-        return KubernetesBackend(KubernetesOptions.from_mapping(choice.model_extra or {}))
+        return KubernetesBackend(KubernetesOptions.from_mapping(choice.options))
     if choice.root is None:
         log.info("no backend is configured; work waits in the queue")
         return None

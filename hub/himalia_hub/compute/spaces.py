@@ -91,11 +91,11 @@ class SpaceController:
             limits.setdefault(row.subject_id, {})[row.resource] = row.nominal
         cards = tuple(self._engine.accelerators())
         wanted, gone = {}, []
-        for row in db.execute(sa.select(Tenant.id, Tenant.code, Tenant.deleted_at).order_by(Tenant.id)):
-            if row.deleted_at is None:
-                wanted[row.code] = space_quota(limits.get(row.id, {}), cards)
+        for tenant in db.execute(sa.select(Tenant.id, Tenant.code, Tenant.deleted_at).order_by(Tenant.id)):
+            if tenant.deleted_at is None:
+                wanted[tenant.code] = space_quota(limits.get(tenant.id, {}), cards)
             else:
-                gone.append(row.code)
+                gone.append(tenant.code)
         return wanted, gone
 
     async def _keep(self, backend: KubernetesBackend, code: str, quota: SpaceQuota) -> None:

@@ -12,6 +12,13 @@ from tests.support.kube_schemas import problems
 
 ROOT = Path(__file__).parents[3]
 CLAIMS = ROOT / "docs" / "design" / "kubernetes.md"
+EVERY_RULE = [
+    *rights.HUB_EVERYWHERE,
+    *rights.PLATFORM_EVERYWHERE,
+    *rights.PLATFORM_AT_HOME,
+    *rights.PLATFORM_IN_SPACE,
+    *rights.HUB_IN_SPACE,
+]
 SEEN_ON = {"real API server", "real kubelet", "fake node", "rendered only"}
 
 
@@ -28,14 +35,12 @@ def test_the_charts_template_is_fresh() -> None:
 
 
 def test_no_rule_says_everything() -> None:
-    rules = [*rights.HUB_EVERYWHERE, *rights.PLATFORM_EVERYWHERE, *rights.PLATFORM_IN_SPACE, *rights.HUB_IN_SPACE]
-    for rule in rules:
+    for rule in EVERY_RULE:
         assert "*" not in [*rule["apiGroups"], *rule["resources"], *rule["verbs"]], rule
 
 
 def test_nobody_reads_secrets() -> None:
-    rules = [*rights.HUB_EVERYWHERE, *rights.PLATFORM_EVERYWHERE, *rights.PLATFORM_IN_SPACE, *rights.HUB_IN_SPACE]
-    for rule in rules:
+    for rule in EVERY_RULE:
         if "secrets" in rule["resources"]:
             assert not {"get", "list", "watch"} & set(rule["verbs"])
 

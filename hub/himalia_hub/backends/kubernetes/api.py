@@ -12,7 +12,7 @@ import json
 import os
 import random
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,7 @@ KINDS: Mapping[str, Kind] = {
     "networking.k8s.io/v1/NetworkPolicy": Kind("/apis/networking.k8s.io/v1", "networkpolicies"),
     "rbac.authorization.k8s.io/v1/Role": Kind(_RBAC, "roles"),
     "rbac.authorization.k8s.io/v1/RoleBinding": Kind(_RBAC, "rolebindings"),
+    "coordination.k8s.io/v1/Lease": Kind("/apis/coordination.k8s.io/v1", "leases"),
     "batch.volcano.sh/v1alpha1/Job": Kind("/apis/batch.volcano.sh/v1alpha1", "jobs"),
     "scheduling.volcano.sh/v1beta1/Queue": Kind("/apis/scheduling.volcano.sh/v1beta1", "queues", False),
     "gateway.networking.k8s.io/v1/HTTPRoute": Kind("/apis/gateway.networking.k8s.io/v1", "httproutes"),
@@ -136,6 +137,8 @@ class Cluster:
         self._session: aiohttp.ClientSession | None = None
         self._rate = Rate(requests_per_second)
         self._ssl = RESTClientObject(configuration).ssl_context
+        self.fence: Callable[[], Awaitable[None]] | None = None
+        """Awaited before each write leaves; refuses it by raising."""
         self.requests = 0
         """How many were sent; benchmarks divide by it."""
 
@@ -170,14 +173,22 @@ class Cluster:
         content_type: str = "application/json",
         tries: int = _TRIES,
         seconds: float = 30.0,
+        fenced: bool = True,
     ) -> Any:
         """One request; what may help is tried again.
 
+        Args:
+            fenced: Ask the fence first, where there is one and this writes.
+
         Raises:
             ApiError: With the server's own message.
+            BackendError: Retryable: the fence refused the write.
         """
         failures = 0
         while True:
+            await self._rate.wait()
+            if fenced and method != "GET" and self.fence is not None:
+                await self.fence()
             try:
                 return await self._once(method, path, query, body, content_type, seconds)
             except ApiError as error:
@@ -190,7 +201,6 @@ class Cluster:
     async def _once(
         self, method: str, path: str, query: Mapping[str, str] | None, body: Any, content_type: str, seconds: float
     ) -> Any:
-        await self._rate.wait()
         self.requests += 1
         headers = await self._headers()
         data = None
@@ -231,8 +241,8 @@ class Cluster:
         )
         return answer
 
-    async def patch(self, path: str, change: Manifest) -> Manifest:
-        answer: Manifest = await self.request("PATCH", path, body=change, content_type=MERGE)
+    async def patch(self, path: str, change: Manifest, *, fenced: bool = True) -> Manifest:
+        answer: Manifest = await self.request("PATCH", path, body=change, content_type=MERGE, fenced=fenced)
         return answer
 
     async def delete(self, path: str, *, grace_seconds: int | None = None, uid: str = "") -> bool:

@@ -10,16 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from himalia_hub.backends.kubernetes import executing, facts, fit, naming, objects, pods, quantities
+from himalia_hub.backends.kubernetes import executing, facts, fit, naming, objects, pods, quantities, slim
 from himalia_hub.backends.kubernetes.api import KINDS, ApiError, Cluster, Manifest, path_of
 from himalia_hub.backends.kubernetes.attempts import OVER, Attempt, Attempts, Key
 from himalia_hub.backends.kubernetes.facts import Surroundings
 from himalia_hub.backends.kubernetes.keeper import Keeper
+from himalia_hub.backends.kubernetes.lease import Lease
 from himalia_hub.backends.kubernetes.options import KubernetesOptions
 from himalia_hub.backends.kubernetes.spaces import SpaceQuota
 from himalia_hub.backends.kubernetes.watching import Reflector
@@ -47,7 +50,7 @@ class _Space:
 
     def __init__(self, cluster: Cluster, namespace: str, attempts: Attempts) -> None:
         ours = naming.WORKLOAD
-        self.pods = Reflector(cluster, _POD.path(namespace), selector=ours, on_change=attempts.on_pod, slim=_slim_pod)
+        self.pods = Reflector(cluster, _POD.path(namespace), selector=ours, on_change=attempts.on_pod, slim=slim.pod)
         self.reflectors = [self.pods]
         for kind in ("batch/v1/Job", "apps/v1/Deployment"):
             name = kind.rpartition("/")[2]
@@ -56,8 +59,8 @@ class _Space:
                 attempts.on_owner(name, item, gone)
 
             path = KINDS[kind].path(namespace)
-            self.reflectors.append(Reflector(cluster, path, selector=ours, on_change=on_change, slim=_slim))
-        events = Reflector(cluster, KINDS["v1/Event"].path(namespace), on_change=attempts.on_event, slim=_slim_event)
+            self.reflectors.append(Reflector(cluster, path, selector=ours, on_change=on_change, slim=slim.any_object))
+        events = Reflector(cluster, KINDS["v1/Event"].path(namespace), on_change=attempts.on_event, slim=slim.event)
         self.reflectors.append(events)
 
     async def start(self) -> None:
@@ -94,6 +97,7 @@ class KubernetesBackend:
         self._opening = asyncio.Lock()
         self._node_state: dict[str, tuple[bool, datetime | None]] = {}
         self._fit_nodes: tuple[float, list[fit.Node]] = (float("-inf"), [])
+        self._lease: Lease | None = None
 
     async def start(self) -> None:
         """Connect, and see what already runs.
@@ -102,10 +106,20 @@ class KubernetesBackend:
             BackendError: No cluster, or it does not answer or let us in.
         """
         self.cluster = await Cluster.connect(self.options.kubeconfig, self.options.requests_per_second)
+        if self.options.lease:
+            self._lease = Lease(
+                self.cluster,
+                self.options.system_namespace,
+                self.options.lease,
+                f"{socket.gethostname()}-{uuid.uuid4().hex[:12]}",
+                self.options.lease_seconds,
+            )
+            self.cluster.fence = self._lease.require
+            self._lease.start()
         self.keeper = Keeper(self.cluster, self.options, self._quota_of)
         ours = ",".join(f"{name}={value}" for name, value in sorted(self.options.node_labels.items()))
         path = KINDS["v1/Node"].path()
-        self._nodes = Reflector(self.cluster, path, selector=ours, on_change=self._on_node, slim=_slim_node)
+        self._nodes = Reflector(self.cluster, path, selector=ours, on_change=self._on_node, slim=slim.node)
         self._nodes.start()
         await self.adopt()
         try:
@@ -123,6 +137,8 @@ class KubernetesBackend:
     async def close(self) -> None:
         await asyncio.gather(*(space.stop() for space in self._spaces.values()), self._nodes.stop())
         self._spaces.clear()
+        if self._lease is not None:
+            await self._lease.close()
         await self.cluster.close()
 
     async def _watch(self, namespace: str) -> None:
@@ -221,7 +237,7 @@ class KubernetesBackend:
             found = await self.cluster.find(path_of(manifest))
             if found is not None and (manifest["metadata"]["labels"]).items() <= found["metadata"]["labels"].items():
                 # Our own write is seen at once, whatever the watch is doing.
-                self._attempts.on_owner(kind, _slim(found), False)
+                self._attempts.on_owner(kind, slim.any_object(found), False)
 
     async def stop(self, workload: str, attempt: int, *, grace_seconds: int) -> None:
         naming.check_workload(workload)
@@ -252,7 +268,7 @@ class KubernetesBackend:
         path = kind.path(found.namespace, owner["metadata"]["name"])
         with contextlib.suppress(_NotThere):
             changed = await _tolerate_missing(self.cluster.patch(path, change))
-            self._attempts.on_owner(owner["kind"], _slim(changed), False)
+            self._attempts.on_owner(owner["kind"], slim.any_object(changed), False)
 
     async def _stop_pod(
         self, found: Attempt, pod: Manifest, asked_at: datetime | None, moment: datetime, grace_seconds: int
@@ -273,7 +289,7 @@ class KubernetesBackend:
                 if not hurried:
                     change["spec"] = {"activeDeadlineSeconds": 1}
                 changed = await _tolerate_missing(self.cluster.patch(path, change))
-                self._attempts.on_pod(_slim_pod(changed), False)
+                self._attempts.on_pod(slim.pod(changed), False)
         if hurried:
             await self.cluster.delete(path, grace_seconds=max(grace_seconds, 1), uid=pod["metadata"]["uid"])
 
@@ -443,45 +459,3 @@ def _sum(items: Sequence[Resources]) -> Resources:
         sum(item.disk_bytes for item in items),
         counts,
     )
-
-
-def _slim(item: Manifest) -> Manifest:
-    meta = {key: value for key, value in item["metadata"].items() if key not in ("managedFields",)}
-    spec = {key: value for key, value in item.get("spec", {}).items() if key != "template"}
-    return {**item, "metadata": meta, "spec": spec}
-
-
-_POD_SPEC = (
-    "nodeName",
-    "containers",
-    "initContainers",
-    "restartPolicy",
-    "terminationGracePeriodSeconds",
-    "nodeSelector",
-    "affinity",
-    "tolerations",
-    "overhead",
-)
-_CONTAINER = ("name", "image", "command", "ports", "resources", "startupProbe")
-
-
-def _slim_pod(pod: Manifest) -> Manifest:
-    """What facts and fit read of a pod: a fifth of the whole."""
-    slim = _slim(pod)
-    spec = {key: pod["spec"][key] for key in _POD_SPEC if key in pod["spec"]}
-    spec["containers"] = [
-        {key: container[key] for key in _CONTAINER if key in container} for container in pod["spec"]["containers"]
-    ]
-    return {**slim, "spec": spec}
-
-
-def _slim_event(event: Manifest) -> Manifest:
-    keep = ("involvedObject", "reason", "message", "type", "lastTimestamp", "eventTime", "count")
-    meta = {key: event["metadata"].get(key) for key in ("name", "namespace", "resourceVersion")}
-    return {"metadata": meta, **{key: event[key] for key in keep if key in event}}
-
-
-def _slim_node(node: Manifest) -> Manifest:
-    status = node.get("status", {})
-    kept = {key: status[key] for key in ("allocatable", "conditions", "images") if key in status}
-    return {**_slim(node), "status": kept}

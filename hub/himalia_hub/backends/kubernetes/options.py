@@ -48,6 +48,9 @@ class KubernetesOptions:
         platform_peers: Labels of the pods of hub, platform and gateway in ``system_namespace``.
         platform_cidrs: Their addresses where they run outside the cluster.
         gateway: Where HTTPRoutes attach; none means that no route is made.
+        lease: Name of a Lease in ``system_namespace`` without which this process changes nothing; empty
+            means no lease, for installations of which there can be only one process.
+        lease_seconds: How long it holds without being renewed.
         requests_per_second: Most requests that this process sends to the API server.
         qos_cpu_share: Share of the CPU limit that is requested (1 = guaranteed).
     """
@@ -73,6 +76,8 @@ class KubernetesOptions:
     platform_peers: Mapping[str, str] = field(default_factory=lambda: {"app.kubernetes.io/name": "himalia"})
     platform_cidrs: tuple[str, ...] = ()
     gateway: Gateway | None = None
+    lease: str = ""
+    lease_seconds: float = 15.0
     requests_per_second: float = 200.0
     qos_cpu_share: float = 1.0
 
@@ -85,6 +90,8 @@ class KubernetesOptions:
             )
         if self.uid < 1 or self.gid < 0:
             raise BackendError("backend.uid must be 1 or more: workloads never run as root", retryable=False)
+        if self.lease_seconds < 1:
+            raise BackendError("backend.lease_seconds must be 1 or more", retryable=False)
         if not 0 < self.qos_cpu_share <= 1:
             raise BackendError("backend.qos_cpu_share must be above 0 and at most 1", retryable=False)
 

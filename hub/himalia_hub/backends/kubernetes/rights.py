@@ -53,6 +53,8 @@ PLATFORM_IN_SPACE = [
     _rule("gateway.networking.k8s.io", ["httproutes", "grpcroutes"], _KEEP),
     _rule("batch.volcano.sh", ["jobs"], _KEEP),
 ]
+PLATFORM_AT_HOME = [_rule("coordination.k8s.io", ["leases"], ["get", "create", "patch"])]
+"""In its own namespace: the lease that says which process writes."""
 
 
 def manifests(release: str, namespace: str) -> list[Manifest]:
@@ -72,6 +74,11 @@ def manifests(release: str, namespace: str) -> list[Manifest]:
         reference = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": name}
         return make(f"{_RBAC}/v1", "ClusterRoleBinding", name, roleRef=reference, subjects=[subject])
 
+    home = f"{release}-platform"
+    at_home = {
+        "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": home},
+        "subjects": [{"kind": "ServiceAccount", "name": home, "namespace": namespace}],
+    }
     space = f"{release}-space"
     bind = _rule(_RBAC, ["clusterroles"], ["bind"], [space])
     return [
@@ -82,6 +89,8 @@ def manifests(release: str, namespace: str) -> list[Manifest]:
         role(space, PLATFORM_IN_SPACE),
         binding("hub"),
         binding("platform"),
+        make(f"{_RBAC}/v1", "Role", home, inside=True, rules=PLATFORM_AT_HOME),
+        make(f"{_RBAC}/v1", "RoleBinding", home, inside=True, **at_home),
         policy(release, namespace, labels),
         make(
             "admissionregistration.k8s.io/v1",

@@ -22,6 +22,7 @@ log = logging.getLogger("himalia.backends.kubernetes")
 _WATCH_SECONDS = 290
 _IDLE_SECONDS = 75.0
 """Bookmarks come about once a minute; a stream silent for longer is taken for dead."""
+_STOOD_SECONDS = 5.0
 Key = tuple[str, str]
 """Namespace and name."""
 
@@ -55,6 +56,7 @@ class Reflector:
         self._slim = slim or (lambda item: item)
         self._task: asyncio.Task[None] | None = None
         self.last_error: str = ""
+        self._told = 0
 
     def start(self) -> None:
         if self._task is None:
@@ -69,7 +71,7 @@ class Reflector:
     async def _run(self) -> None:
         version, failures = "", 0
         while True:
-            began = time.monotonic()
+            began, told = time.monotonic(), self._told
             try:
                 if not version:
                     version = await self._list()
@@ -81,7 +83,9 @@ class Reflector:
                 version = ""
                 continue
             except Exception as error:
-                failures = 0 if time.monotonic() - began > 60 else failures + 1
+                # A connection that told something, or stood a while, worked: its break is a first failure.
+                worked = self._told != told or time.monotonic() - began > _STOOD_SECONDS
+                failures = 1 if worked else failures + 1
                 self.last_error = str(error)
                 log.warning("watch of %s: %s", self._path, error)
                 if isinstance(error, ApiError) and error.status in (403, 404):
@@ -149,6 +153,7 @@ class Reflector:
     def _mark(self) -> None:
         self.seen_at = datetime.now(UTC)
         self.last_error = ""
+        self._told += 1
 
 
 class _Gone(Exception):
