@@ -35,6 +35,7 @@ _COLLECTIONS = frozenset(
     {
         "admin",
         "algorithms",
+        "audit",
         "bills",
         "datasets",
         "jobs",
@@ -46,8 +47,10 @@ _COLLECTIONS = frozenset(
         "quotas",
         "runs",
         "services",
+        "shares",
         "specs",
         "tasks",
+        "tokens",
         "workloads",
     }
 )

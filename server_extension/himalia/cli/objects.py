@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from himalia.cli import OBJECTS
+from himalia.cli.tenancy import Outcome, Way
 from himalia.sdk.errors import HimaliaError
 
 if TYPE_CHECKING:
@@ -40,9 +41,19 @@ def _command(parser: argparse.ArgumentParser, run: Command) -> argparse.Argument
 def _run(run: Command, arguments: argparse.Namespace) -> int:
     from himalia.sdk.client import Client
 
+    return answered(lambda: Client(arguments.url), run, arguments)
+
+
+def answered(connect: Callable[[], Client], run: Command, arguments: argparse.Namespace) -> int:
+    """Run a command over a client and show what it answers; the exit code."""
     try:
-        with Client(arguments.url) as client:
-            show(run(client, arguments), as_json=arguments.json)
+        with connect() as client:
+            shown = run(client, arguments)
+            code = 0
+            if isinstance(shown, Outcome):
+                shown, code = shown.shown, shown.code
+            show(shown, as_json=arguments.json)
+            return code
     except HimaliaError as error:
         if arguments.json:
             problem = {"code": error.code, "message": error.message, "hint": error.hint, "field": error.field}
@@ -53,7 +64,6 @@ def _run(run: Command, arguments: argparse.Namespace) -> int:
     except OSError as error:
         sys.stderr.write(f"himalia: {error.strerror}: {error.filename}\n")
         return 1
-    return 0
 
 
 def show(value: Any, *, as_json: bool) -> None:
@@ -405,10 +415,51 @@ def _console(group: argparse.ArgumentParser, name: str) -> None:
     console.register(group, name)
 
 
-def _roles(group: argparse.ArgumentParser) -> None:
-    from himalia.cli import roles
+def _administration(name: str) -> Callable[[argparse.ArgumentParser], None]:
+    def build(group: argparse.ArgumentParser) -> None:
+        from himalia.cli import administration
 
-    roles.build(group)
+        administration.build(name, group, Way(_command))
+
+    return build
+
+
+def _recharge(group: argparse.ArgumentParser) -> None:
+    def run(client: Client, arguments: argparse.Namespace) -> Any:
+        made = client.recharge(arguments.amount, note=arguments.note, tenant=arguments.organisation)
+        return made if arguments.json else f"Balance: {client.currency.show(made.balance_after_micros)}."
+
+    _command(group, run)
+    group.add_argument("amount", help="currency units; negative deducts")
+    group.add_argument("--note", default="")
+    group.add_argument("--organisation", default=None, help="an organisation's code (default: your own)")
+
+
+def _specs(group: argparse.ArgumentParser) -> None:
+    commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_list(commands, "specs")
+    _one(commands, "show", "show one", lambda client, a: client.specs.get(a.which))
+    create = _command(
+        commands.add_parser("create", help="make one: basic, or of an accelerator"),
+        lambda client, a: client.specs.create(
+            a.name,
+            cpu=a.cpu,
+            memory_gib=a.memory,
+            accelerators={a.accelerator: a.count} if a.accelerator else None,
+            kind=a.kind,
+            scenario=a.scenario,
+            card=a.card,
+        ),
+    )
+    create.add_argument("name", help="1-32 characters")
+    create.add_argument("--cpu", type=float, default=0, help="CPUs")
+    create.add_argument("--memory", type=float, default=0, help="GiB")
+    create.add_argument("--kind", default="basic", help="basic, gpu, gpu_mig, npu or vnpu")
+    create.add_argument("--accelerator", metavar="RESOURCE", help="nvidia.com/gpu")
+    create.add_argument("--count", type=int, default=1)
+    create.add_argument("--card", help="the card's name, as people know it")
+    create.add_argument("--scenario", default="any")
+    _one(commands, "delete", "delete one; running work keeps it", lambda client, a: client.specs.get(a.which).delete())
 
 
 BUILD: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
@@ -419,15 +470,30 @@ BUILD: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
     "prices": lambda group: _console(group, "prices"),
     "verdict": lambda group: _console(group, "verdict"),
     "checklist": lambda group: _console(group, "checklist"),
-    "roles": _roles,
+    **{
+        name: _administration(name)
+        for name in (
+            "organisations",
+            "departments",
+            "members",
+            "groups",
+            "roles",
+            "policy",
+            "senders",
+            "sources",
+            "tokens",
+            "audit",
+            "shares",
+            "sessions",
+        )
+    },
+    "recharge": _recharge,
+    "specs": _specs,
     "datasets": _datasets,
     "runs": _runs,
     "jobs": _jobs,
     "models": _models,
     "services": _services,
     "login": _login,
-    **{
-        name: _plain_group(name)
-        for name in ("bills", "specs", "environments", "algorithms", "notebooks", "workloads", "tasks")
-    },
+    **{name: _plain_group(name) for name in ("bills", "environments", "algorithms", "notebooks", "workloads", "tasks")},
 }

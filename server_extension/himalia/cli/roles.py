@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from himalia.cli.tenancy import Way
 from himalia.sdk.errors import InvalidInput
 
 if TYPE_CHECKING:
     from himalia.sdk.client import Client
 
 
-def build(group: argparse.ArgumentParser) -> None:
+def build(group: argparse.ArgumentParser, way: Way) -> None:
     """The parser of the command."""
-    from himalia.cli.objects import _command
-
-    actions = group.add_subparsers(metavar="ACTION", required=True)
+    actions = group.add_subparsers(metavar="ACTION", required=not way.machine)
 
     def add(verb: str, help_text: str, run: Any) -> argparse.ArgumentParser:
-        parser = _command(actions.add_parser(verb, help=help_text), run)
+        parser = way.command(actions.add_parser(verb, help=help_text), run)
         parser.add_argument("--organisation", default=None, help="the organisation's code (platform administrators)")
         return parser
 

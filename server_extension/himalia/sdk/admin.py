@@ -18,6 +18,7 @@ from himalia.sdk.decode import decode
 from himalia.sdk.display import Progress
 from himalia.sdk.errors import NotFound, WorkFailed
 from himalia.sdk.roles import Roles
+from himalia.sdk.security import PolicyPage, Senders, Sources
 
 if TYPE_CHECKING:
     from himalia.sdk.client import Client
@@ -435,7 +436,7 @@ class Members(Within[Member]):
 
 
 class Admin:
-    """``client.admin``: organisations, departments, members, groups and roles."""
+    """``client.admin``: organisations, departments, members, groups, roles; policy, senders, sign-in sources."""
 
     def __init__(self, client: Client) -> None:
         self.organisations = Organisations(client, "/organisations", Organisation)
@@ -443,6 +444,9 @@ class Admin:
         self.members = Members(client, "/members", Member)
         self.groups = Groups(client, "/groups", Group)
         self.roles = Roles(client)
+        self.policy = PolicyPage(client)
+        self.senders = Senders(client)
+        self.sources = Sources(client)
 
 
 def numbers(things: Any) -> list[int]:

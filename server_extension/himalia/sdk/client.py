@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
-from himalia.sdk import admin, audit, compute, console, data, money, registry, serving, sharing, training
+from himalia.sdk import admin, audit, compute, console, data, money, registry, security, serving, sharing, training
 from himalia.sdk.base import Collection
 from himalia.sdk.decode import decode
 from himalia.sdk.errors import InvalidInput
@@ -52,13 +52,14 @@ class Client:
         self.notebooks = Collection(self, "/notebooks", compute.Notebook)
         self.workloads = Collection(self, "/workloads", compute.Workload)
         self.tasks = Collection(self, "/tasks", compute.Task)
-        self.specs = Collection(self, "/specs", compute.Spec, paged=False)
+        self.specs = compute.Specs(self, "/specs", compute.Spec, paged=False)
         self.quotas = console.Quotas(self)
         self.prices = console.Prices(self)
         self.bills = Collection(self, "/bills", money.Bill)
         self.ledger = Collection(self, "/ledger", money.Posting)
         self.shares = sharing.collection(self)
         self.audit = audit.AuditLog(self)
+        self.tokens = security.Tokens(self)
         self.admin = admin.Admin(self)
 
     def __repr__(self) -> str:
@@ -115,6 +116,10 @@ class Client:
         told = {"amount_micros": int(Decimal(str(amount)) * money.MICRO), "note": note, "tenant": tenant}
         answer = self.http.post("/recharges", {key: value for key, value in told.items() if value is not None})
         return decode(money.Posting, answer, self)
+
+    def end_sessions(self) -> None:
+        """Sign out everywhere: every browser, every proof of presence. Tokens and running work stay."""
+        self.http.post("/me/sessions/end")
 
     def search(self, text: str) -> list[dict[str, Any]]:
         return list(self.http.get("/search", q=text)["items"])

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Self
 
-from himalia.sdk.base import ObjectRef, Ref, Resource, wait_until
+from himalia.sdk.base import Collection, ObjectRef, Ref, Resource, wait_until
+from himalia.sdk.decode import decode
 from himalia.sdk.display import Progress
 from himalia.sdk.errors import WorkFailed
 
@@ -39,6 +40,43 @@ class Spec(Resource):
     price_per_hour_micros: int = 0
 
     _path: ClassVar[str] = "/specs"
+
+    def update(self, **changes: Any) -> Self:
+        """Change ``name``, ``scenario``, ``cpu_millis`` …; running work keeps what it has, the kind never changes."""
+        return self._update(**changes)
+
+
+class Specs(Collection[Spec]):
+    """``client.specs``."""
+
+    def create(
+        self,
+        name: str,
+        *,
+        cpu: float = 0,
+        memory_gib: float = 0,
+        accelerators: dict[str, int] | None = None,
+        kind: str = "basic",
+        scenario: str = "any",
+        card: str | None = None,
+    ) -> Spec:
+        """A resource spec; for administrators.
+
+        Args:
+            cpu: CPUs, and ``memory_gib`` GiB, of a basic spec.
+            accelerators: One resource and its count of any other kind (``gpu``, ``gpu_mig``, ``npu``, ``vnpu``).
+            card: The card's name, as people know it.
+        """
+        told = {
+            "name": name,
+            "kind": kind,
+            "scenario": scenario,
+            "cpu_millis": round(cpu * 1000),
+            "memory_bytes": round(memory_gib * 2**30),
+            "accelerators": accelerators or {},
+            "accelerator_label": card,
+        }
+        return decode(Spec, self._client.http.post("/specs", told), self._client)
 
 
 @dataclass

@@ -354,7 +354,7 @@ def test_ten_6_every_column_of_a_members_file(world: World) -> None:
         made = ok(client.post("/member-imports", content=data), 202)
         begun = time.monotonic()
         while ok(client.get(f"/member-imports/{made['id']}"))["state"] in ("queued", "running"):
-            assert time.monotonic() - begun < 60
+            assert time.monotonic() - begun < 120
             time.sleep(0.05)
         report = ok(client.get(f"/member-imports/{made['id']}/lines"))
         now = {row["name"] for row in ok(client.get("/members", params={"limit": 500}))["items"]}
