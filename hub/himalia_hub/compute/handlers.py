@@ -48,6 +48,8 @@ class WorkloadQuery(paging.ListQuery):
     active: bool | None = None
     kind: Annotated[str | None, Field(max_length=64)] = None
     phase: schemas.PhaseWord | None = None
+    mine: bool | None = None
+    """True: only one's own, whatever one's reach."""
 
 
 @routes.get(
@@ -62,6 +64,8 @@ def list_workloads(ctx: Context, query: WorkloadQuery) -> dict[str, Any]:
     if query.active is not None:
         ended = Workload.ended_at.is_not(None)
         statement = statement.where(sa.not_(ended) if query.active else ended)
+    if query.mine:
+        statement = statement.where(Workload.owner_id == ctx.actor.user_id)
     if query.kind:
         statement = statement.where(Workload.kind == query.kind)
     if query.phase:

@@ -50,12 +50,12 @@ export function useQuota(): UseQueryResult<Quota> {
   return useQuery({ queryKey: keys.quota, queryFn: () => client.get<Quota>('/quota') });
 }
 
-/** Work that occupies resources now. */
+/** The person's own work that occupies resources now; what else they may see is not theirs to follow. */
 export function useRunning(): UseQueryResult<Workload[]> {
   const { client } = useFrame();
   return useQuery({
-    queryKey: keys.list('workload', { active: true }),
-    queryFn: async () => (await client.get<Page<Workload>>('/workloads', { active: true, limit: 100 })).items
+    queryKey: keys.list('workload', { active: true, mine: true }),
+    queryFn: async () => (await client.get<Page<Workload>>('/workloads', { active: true, mine: true, limit: 100 })).items
   });
 }
 

@@ -11,6 +11,8 @@ export const administration: Record<keyof typeof english, string> = {
   'administration.title': '管理',
   'area.account': '账户',
   'area.audit': '审计',
+  'area.console': '控制台',
+  'area.sharing': '共享',
   'area.compute': '资源',
   'area.data': '数据',
   'area.develop': '开发',

@@ -14,8 +14,12 @@ import { localMoment } from '../../components/record/fields';
 import { useFrame, useTab } from '../../frame';
 import { t, tValue } from '../../i18n';
 import { useRecord, useRecords, type Collection } from '../../queries/records';
+import { useMe } from '../../queries/account';
+import { standingOf } from '../../queries/standing';
 import { Loaded } from './parts';
 import { usePlace } from './place';
+import { useRoles } from './roles';
+import { roleWords } from './rolewords';
 
 interface Organisation {
   code: string;
@@ -143,6 +147,8 @@ function Log(): JSX.Element {
 function EntryPage({ id }: { id: number }): JSX.Element {
   const place = usePlace();
   const answer = useRecord(ENTRIES, id);
+  const may = standingOf(useMe().data, 'tenancy.role.read') === 'now';
+  const roles = useRoles(may);
   return (
     <Loaded answer={answer}>
       {one => (
@@ -164,7 +170,7 @@ function EntryPage({ id }: { id: number }): JSX.Element {
                 [
                   ['audit.category', tValue('audit.category', one.category)],
                   ['record.organisation', one.organisation?.name ?? '–'],
-                  ['audit.roles', one.roles.join(', ') || '–'],
+                  ['audit.roles', roleWords(one.roles, roles.data ?? []) || '–'],
                   ['audit.address', one.address || '–'],
                   ['audit.session', one.session || '–'],
                   ['audit.request', one.request_id || '–'],

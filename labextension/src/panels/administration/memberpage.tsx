@@ -249,6 +249,7 @@ export function MemberPage({ id }: { id: number }): JSX.Element {
 
 /** What all roles together permit, those of groups too. */
 function Permitted({ member }: { member: Member }): JSX.Element {
+  const roles = useRoles();
   const { client } = useFrame();
   const { query } = useScope();
   const answer = useQuery({
@@ -266,6 +267,7 @@ function Permitted({ member }: { member: Member }): JSX.Element {
   if (!answer.data || !table.data) {
     return <SkeletonRows />;
   }
+  const words = (one: { role: string; name: string }) => roles.data?.find(role => role.key === one.role)?.title ?? one.name;
   const held = table.data.items.filter(one => one.name in (answer.data?.permissions ?? {}));
   if (!held.length) {
     return <Empty icon="key" title={t('members.permitsNothing')} />;
@@ -273,7 +275,9 @@ function Permitted({ member }: { member: Member }): JSX.Element {
   return (
     <div className="hm-inside">
       <p className="hm-muted">
-        {answer.data.roles.map(one => (one.through ? t('members.through', { role: one.name, group: one.through }) : one.name)).join(' · ')}
+        {answer.data.roles
+          .map(one => (one.through ? t('members.through', { role: words(one), group: one.through }) : words(one)))
+          .join(' · ')}
       </p>
       <ul className="hm-filelist">
         {held.map(one => (

@@ -41,7 +41,7 @@ const columns = (): Column<Organisation>[] => [
     cell: one => one.administrators.map(person => person.name).join(', ') || <span className="hm-wait">{t('organisations.noAdministrator')}</span>
   },
   { id: 'until', title: t('organisations.until'), width: 128, numeric: true, above: 980, cell: one => <Time at={one.valid_until} /> },
-  { id: 'updated', title: t('train.updated'), width: 128, numeric: true, above: 640, sort: 'updated_at', cell: one => <Time at={one.updated_at} /> }
+  { id: 'updated', title: t('train.updated'), width: 128, numeric: true, above: 900, sort: 'updated_at', cell: one => <Time at={one.updated_at} /> }
 ];
 
 const filters = (): Filter[] => [
