@@ -115,7 +115,8 @@ class ForgottenPage(HimaliaPage):
     async def _form(self, problem: str = "", name: str = "") -> None:
         if problem:
             self.set_status(422)
-        await self.show("forgotten.html", problem=problem, name=name, captcha=await self.new_captcha(name, force=True))
+        captcha = await self.new_captcha(name, force=True)
+        await self.show("forgotten.html", problem=problem, typed_name=name, captcha=captcha)
 
 
 class PrivacyPage(HimaliaPage):
