@@ -10,17 +10,19 @@ import itertools
 import os
 import time
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 
-from himalia_hub.backends.kubernetes import fit, objects, pods
+from himalia_hub.backends.kubernetes import accelerators, fit, objects, pods
 from himalia_hub.backends.kubernetes.api import APPLY, Cluster
 from himalia_hub.backends.kubernetes.backend import KubernetesBackend
 from himalia_hub.backends.kubernetes.options import KubernetesOptions
 from himalia_hub.backends.protocol import BackendError, NodeTerm, Placement, Resources, WorkloadPlan
 from tests.cluster.conftest import Loop
 
+Operator = Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 GIB = 1 << 30
 TENANT = "acme"
 NODES: dict[str, tuple[dict[str, str], dict[str, str], list[dict[str, str]]]] = {
@@ -65,7 +67,7 @@ def situations() -> list[Any]:
         add(f"group-{card}", 1, 1, node_labels={"card": card})
     add("group-npu-tolerated", 1, 1, node_labels={"card": "npu"}, tolerated=("huawei.com/Ascend910",))
     add("group-too-small", 17, 1, node_labels={"card": "none"})
-    for operator, key, values in (
+    operators: tuple[tuple[Operator, str, tuple[str, ...]], ...] = (
         ("In", "zone", ("1",)),
         ("In", "zone", ("9",)),
         ("NotIn", "card", ("a100", "mig", "vnpu", "none")),
@@ -76,7 +78,8 @@ def situations() -> list[Any]:
         ("Gt", "cores", ("16",)),
         ("Lt", "cores", ("17",)),
         ("Lt", "zone", ("1",)),
-    ):
+    )
+    for operator, key, values in operators:
         add(f"term-{operator}-{key}-{'-'.join(values)}", 1, 1, terms=(NodeTerm(key, operator, values),))
     add("preferred-only", 1, 1, terms=(NodeTerm("zone", "In", ("9",), required=False),))
     add("two-terms", 1, 1, terms=(NodeTerm("zone", "In", ("2",)), NodeTerm("cores", "Exists")))
@@ -164,6 +167,128 @@ def test_the_verdict_is_what_the_scheduler_does(
         assert node == "", f"said {said}, and the scheduler found {node}"
         if said.shortage is not None:
             assert f"Insufficient {said.shortage.resource}" in message
+
+
+# --- what is taken, and what accelerators bring with them ------------------------------------------
+
+
+def _wanted(pool: str, number: str, resources: Resources, **where: Any) -> WorkloadPlan:
+    labels = {"pool": pool, **where.pop("node_labels", {})}
+    placed = Placement(labels, tolerated=("pool", *where.pop("tolerated", ())))
+    return WorkloadPlan(number, 1, "notebook", TENANT, "ada", "none:1", ("true",), resources, placement=placed, **where)
+
+
+def _place(loop: Loop, admin: Cluster, pool: str, manifest: dict[str, Any]) -> tuple[str, str]:
+    path = f"/api/v1/namespaces/{pool}-{TENANT}/pods"
+    loop.run(admin.request("POST", path, body=manifest))
+    return loop.run(_scheduled(admin, f"{path}/{manifest['metadata']['name']}"))
+
+
+@pytest.mark.parametrize(
+    ("taken", "asked", "verdict"),
+    [
+        pytest.param({GPU: 5}, {GPU: 3}, "starts_now", id="the-rest"),
+        pytest.param({GPU: 5}, {GPU: 4}, "waits", id="one-missing"),
+        pytest.param({GPU: 8}, {GPU: 8}, "waits", id="all-taken"),
+        pytest.param({MIG: 7}, {MIG: 1}, "waits", id="mig-taken"),
+        pytest.param({MIG: 7}, {MIG: 8}, "never_fits", id="never-however-free"),
+        pytest.param({VNPU: 1}, {VNPU: 1}, "starts_now", id="another-vnpu"),
+        pytest.param({NPU: 4}, {NPU: 4}, "starts_now", id="the-other-half-of-the-ring"),
+        pytest.param({NPU: 4}, {NPU: 8}, "waits", id="the-whole-ring"),
+    ],
+)
+def test_the_verdict_beside_what_runs(
+    loop: Loop,
+    admin: Cluster,
+    backend: KubernetesBackend,
+    pool: str,
+    taken: dict[str, int],
+    asked: dict[str, int],
+    verdict: str,
+) -> None:
+    """BEY-1: how much is missing is what the scheduler misses."""
+    number = next(_numbers)
+    first = objects.pod(_wanted(pool, f"t{number}", Resources(100, GIB, 0, taken)), backend.options)
+    path = f"/api/v1/namespaces/{pool}-{TENANT}/pods"
+    assert _place(loop, admin, pool, first)[0]
+    plan = _wanted(pool, f"t{number}n", Resources(100, GIB, 0, asked))
+    said = fit.fit(pods.pod_spec(plan, backend.options), loop.run(_nodes(admin)))
+    node, message = _place(loop, admin, pool, objects.pod(plan, backend.options))
+    for name in (f"t{number}-1", f"t{number}n-1"):
+        loop.run(admin.delete(f"{path}/{name}", grace_seconds=0))
+    assert said.verdict == verdict
+    if verdict == "starts_now":
+        assert node in said.nodes, message
+        return
+    ((resource, count),) = asked.items()
+    assert node == "" and f"Insufficient {resource}" in message
+    assert said.shortage is not None and (said.shortage.resource, said.shortage.asked) == (resource, count)
+    most = 8 if resource != MIG else 7
+    free = most if verdict == "never_fits" else most - taken[resource]
+    assert said.shortage.missing == count - free
+
+
+def test_a_declared_card_is_scheduled_with_its_runtime_class(
+    loop: Loop, admin: Cluster, backend: KubernetesBackend, pool: str
+) -> None:
+    """NB-7: resource, node label, runtime class and variables are data; the real scheduler follows them."""
+    name = f"{pool}-runtime"
+    path = "/apis/node.k8s.io/v1/runtimeclasses"
+    body = {"metadata": {"name": name}, "handler": "ascend"}
+    loop.run(admin.request("POST", path, body=body))
+    declared = {
+        VNPU: {
+            "form": "vnpu",
+            "counts": [1],
+            "runtime_class": name,
+            "node_labels": {"card": "vnpu"},
+            "environment": {"ASCEND_VNPU_SPECS": "vir02"},
+        }
+    }
+    options = KubernetesOptions.from_mapping({"release": pool, "accelerators": declared})
+    try:
+        made = objects.pod(_wanted(pool, "wruntime", Resources(100, GIB, 0, {VNPU: 1})), options)
+        assert made["spec"]["runtimeClassName"] == name
+        assert {"name": "ASCEND_VNPU_SPECS", "value": "vir02"} in made["spec"]["containers"][0]["env"]
+        node, message = _place(loop, admin, pool, made)
+        assert node == f"{pool}-vnpu", message
+        loop.run(admin.delete(f"/api/v1/namespaces/{pool}-{TENANT}/pods/wruntime-1", grace_seconds=0))
+    finally:
+        loop.run(admin.delete(f"{path}/{name}"))
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
+def test_each_way_to_meet_a_neutral_wish_is_scheduled(
+    loop: Loop, admin: Cluster, backend: KubernetesBackend, pool: str, count: int
+) -> None:
+    """BEY-23: whatever a neutral profile is resolved to, the scheduler has a node for."""
+    nodes = [node for node in loop.run(backend.nodes()) if node.labels.get("pool") == pool]
+    wish = accelerators.Neutral(5 * GIB, count)
+    found = accelerators.resolve(wish, backend.options.accelerators, nodes, {"": 80 * GIB})
+    # One static vNPU a pod, and seven MIG devices on the only node that has any.
+    assert {choice.resource for choice in found} == {GPU, NPU} | ({MIG} if count < 8 else set()) | (
+        {VNPU} if count == 1 else set()
+    )
+    for choice in found:
+        name = f"wn{next(_numbers)}"
+        made = objects.pod(_wanted(pool, name, Resources(100, GIB, 0, {choice.resource: count})), backend.options)
+        node, message = _place(loop, admin, pool, made)
+        loop.run(admin.delete(f"/api/v1/namespaces/{pool}-{TENANT}/pods/{name}-1", grace_seconds=0))
+        assert node, f"{choice}: {message}"
+
+
+@pytest.mark.parametrize("holder", ["cpu", "a100", "mig"])
+def test_a_node_that_has_the_image_is_preferred(
+    loop: Loop, admin: Cluster, backend: KubernetesBackend, pool: str, holder: str
+) -> None:
+    """BEY-25: of several nodes that fit, the scheduler takes the one that need not pull."""
+    plan = replace(_wanted(pool, f"wimage{holder}", Resources(100, GIB)), image=f"big-{holder}:1")
+    prefer = pods.Preference(
+        pods.nodes_with_image(plan.image, {f"{pool}-{holder}": [plan.image], f"{pool}-x": []}), 100
+    )
+    node, message = _place(loop, admin, pool, objects.pod(plan, backend.options, prefer=prefer))
+    loop.run(admin.delete(f"/api/v1/namespaces/{pool}-{TENANT}/pods/wimage{holder}-1", grace_seconds=0))
+    assert node == f"{pool}-{holder}", message
 
 
 async def _nodes(admin: Cluster) -> list[fit.Node]:
