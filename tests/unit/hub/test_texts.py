@@ -13,7 +13,7 @@ from himalia_hub.config.language import language_of, preferred
 from himalia_hub.config.pages import STATIC, TEMPLATES
 from himalia_hub.config.texts import TEXTS, script_texts, text
 
-SAME_IN_BOTH = {"brand", "start.cpu", "start.cores"}
+SAME_IN_BOTH = {"account.none", "brand", "start.cpu", "start.cores"}
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
