@@ -21,7 +21,9 @@ Key = tuple[str, int]
 _PENDING_FOR = timedelta(milliseconds=200)
 """How long an answer about a start is good for: patience and shortages change without an event."""
 EVENTS_KEPT = 12
+_RENEWED_EVERY = timedelta(seconds=1)
 OVER = (ReplicaState.EXITED, ReplicaState.LOST)
+_OVER = frozenset(OVER)
 
 
 def key_of(item: Mapping[str, Any]) -> Key | None:
@@ -44,6 +46,10 @@ class Attempt:
     """Why the cluster makes no pod for it, in the cluster's words."""
     answer: ObservedWorkload | None = None
     answered_at: datetime | None = None
+    states: frozenset[ReplicaState] = frozenset()
+    """Of the answer's replicas."""
+    alive_at: datetime | None = None
+    """The proof of life in the answer."""
 
     @property
     def source(self) -> Manifest | None:
@@ -173,40 +179,41 @@ class Attempts:
     # --- answers --------------------------------------------------------------------------------
 
     def observe(self) -> list[ObservedWorkload]:
-        return [answer for attempt in self.all() if (answer := self.answer(attempt)).replicas]
+        around = self._surroundings(None)  # one look for all: most have nothing new to tell
+        return [answer for attempt in self.all() if (answer := self.answer(attempt, around)).replicas]
 
-    def answer(self, attempt: Attempt) -> ObservedWorkload:
-        moment = datetime.now(UTC)
+    def answer(self, attempt: Attempt, around: Surroundings | None = None) -> ObservedWorkload:
         answer = attempt.answer
         if answer is not None and attempt.answered_at is not None:
-            states = {item.state for item in answer.replicas}
-            if states <= {*OVER}:
+            if attempt.states <= _OVER:
                 return answer
-            if ReplicaState.PENDING not in states:
-                return self._renewed(attempt, answer)
-            if moment - attempt.answered_at < _PENDING_FOR:
+            around = around or self._surroundings(None)
+            if ReplicaState.PENDING not in attempt.states:
+                return self._renewed(attempt, answer, around)
+            if around.now - attempt.answered_at < _PENDING_FOR:
                 return answer
-        attempt.answered_at = moment
+        attempt.answered_at = around.now if around is not None else datetime.now(UTC)
         attempt.answer = ObservedWorkload(attempt.workload, attempt.number, tuple(self._replicas(attempt)))
+        replicas = attempt.answer.replicas
+        attempt.states = frozenset(item.state for item in replicas)
+        attempt.alive_at = max((item.last_alive_at for item in replicas if item.last_alive_at), default=None)
         return attempt.answer
 
-    def _renewed(self, attempt: Attempt, answer: ObservedWorkload) -> ObservedWorkload:
+    @staticmethod
+    def _renewed(attempt: Attempt, answer: ObservedWorkload, around: Surroundings) -> ObservedWorkload:
         """The same with a newer proof of life, at most once a second."""
-        seen_at = self._surroundings(None).seen_at
-        newest = max((item.last_alive_at for item in answer.replicas if item.last_alive_at), default=seen_at)
-        if seen_at - newest < timedelta(seconds=1):
+        seen_at = around.seen_at
+        if attempt.alive_at is not None and seen_at - attempt.alive_at < _RENEWED_EVERY:
             return answer
         replicas = tuple(
             replace(item, last_alive_at=seen_at)
-            if item.state is ReplicaState.RUNNING and self._node_ready(item.node)
+            if item.state is ReplicaState.RUNNING and around.node_ready.get(item.node, (True, None))[0]
             else item
             for item in answer.replicas
         )
+        attempt.alive_at = seen_at
         attempt.answer = ObservedWorkload(answer.workload, answer.attempt, replicas)
         return attempt.answer
-
-    def _node_ready(self, node: str) -> bool:
-        return self._surroundings(None).node_ready.get(node, (True, None))[0]
 
     def _replicas(self, attempt: Attempt) -> list[ObservedReplica]:
         stop, found = attempt.stop_asked_at(), []
