@@ -20,6 +20,7 @@ from himalia_hub.backends.protocol import ExitReason, ObservedReplica, ReplicaSt
 Manifest = Mapping[str, Any]
 StepName = Literal["scheduled", "image", "mounts", "server"]
 StepState = Literal["waiting", "active", "done", "failed"]
+DELETED = "Its pod was deleted by somebody other than the platform."
 CRASHES_MAX = 3
 """A replica that is kept alive and has crashed this often without getting ready has ended."""
 
@@ -142,10 +143,9 @@ def vanished(index: int, last: ObservedReplica | None, stop: datetime | None, ar
             exit_reason=ExitReason.STOPPED,
             message=text,
         )
-    text = "Its pod was deleted by somebody other than the platform."
     alive = last.last_alive_at if last is not None else None
     return ObservedReplica(
-        index, ReplicaState.LOST, node, started_at=started, last_alive_at=alive, ended_at=None, message=text
+        index, ReplicaState.LOST, node, started_at=started, last_alive_at=alive, ended_at=None, message=DELETED
     )
 
 
@@ -248,6 +248,8 @@ def _terminated(pod: Manifest, main: Manifest, ended: Manifest, code: int | None
         path, seconds = probe["httpGet"]["path"], _patience(probe)
         text = f"It did not answer at {path} within {seconds:g} s of its start."
         return End(ExitReason.START_FAILED, text, None, number)
+    if number is not None and pod["metadata"].get("deletionTimestamp"):
+        return End(ExitReason.RUNNER_LOST, DELETED, None, number)  # nobody here asked for it; see _end
     if number is not None:
         return End(ExitReason.SIGNAL, f"It was ended by {_signal_name(number)}.", None, number)
     if code:
