@@ -141,7 +141,8 @@ e2e: install-test chromium slapd
 test-kill: install-test
 	$(BIN)/pytest -m kill tests
 
-# Against any cluster; see tests/contract/kubernetes_harness.py for the image and storage class it may need.
+# Against any cluster; see tests/contract/kubernetes_harness.py for the image and storage class it may need,
+# tests/cluster/test_selfcheck.py for the whole line as pods.
 test-kubernetes: install-test
 	@test -n "$(KUBECONFIG)" || { echo "name a cluster: make test-kubernetes KUBECONFIG=/path/to/kubeconfig"; exit 1; }
 	KUBECONFIG="$(KUBECONFIG)" $(BIN)/pytest -m cluster tests/contract tests/cluster

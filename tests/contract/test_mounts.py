@@ -44,7 +44,7 @@ def test_without_a_home_there_is_an_empty_one(harness: LocalHarness) -> None:
     assert harness.result(harness.shell("pwd; ls -A; touch x && echo writable")) == "/home/jovyan\nwritable\n"
 
 
-@only_local("folders of datasets are not brought to pods yet")
+@only_local("a pod fetches its folders from the platform: see tests/cluster/test_selfcheck.py")
 def test_folder_is_there_and_read_only(harness: LocalHarness) -> None:
     files = {"a.txt": b"alpha", "sub/b.txt": b"beta", "sub/empty": b"", "sub/same.txt": b"alpha"}
     manifest = harness.folders.add(files)
@@ -58,7 +58,7 @@ def test_folder_is_there_and_read_only(harness: LocalHarness) -> None:
     assert text == "alphabetaalpha 444 5\n 444 0\n" + "refused\n" * 4
 
 
-@only_local("folders of datasets are not brought to pods yet")
+@only_local("a pod fetches its folders from the platform: see tests/cluster/test_selfcheck.py")
 def test_folder_is_fetched_once_and_bound_by_many(harness: LocalHarness) -> None:
     manifest = harness.folders.add({"x": b"once only"})
     mounts = (FolderMount(manifest, "/himalia/input/input0"),)
@@ -68,7 +68,7 @@ def test_folder_is_fetched_once_and_bound_by_many(harness: LocalHarness) -> None
     assert harness.folders.reads == before + 1
 
 
-@only_local("folders of datasets are not brought to pods yet")
+@only_local("a pod fetches its folders from the platform: see tests/cluster/test_selfcheck.py")
 def test_progress_of_fetching_is_shown_and_can_be_stopped(harness: LocalHarness) -> None:
     manifest = harness.folders.add({"x": b"slow" * 1000})
     plan = harness.shell("true", mounts=(FolderMount(manifest, "/himalia/input/input0"),))
@@ -88,7 +88,7 @@ def test_progress_of_fetching_is_shown_and_can_be_stopped(harness: LocalHarness)
     assert harness.wait_end(plan).exit_reason is ExitReason.STOPPED, "an ended attempt stays ended"
 
 
-@only_local("folders of datasets are not brought to pods yet")
+@only_local("a pod fetches its folders from the platform: see tests/cluster/test_selfcheck.py")
 def test_a_store_that_is_away_for_a_moment_is_waited_for(harness: LocalHarness) -> None:
     """REL-8: S3 down, then up again: nothing fails."""
     manifest = harness.folders.add({"x": b"patience"})
@@ -105,7 +105,7 @@ def _mounts_detail(harness: LocalHarness, plan: object) -> str:
     return seen.steps[-1].detail if seen is not None else ""
 
 
-@only_local("folders of datasets are not brought to pods yet")
+@only_local("a pod fetches its folders from the platform: see tests/cluster/test_selfcheck.py")
 @pytest.mark.parametrize(
     ("make", "said"),
     [
