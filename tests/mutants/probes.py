@@ -19,6 +19,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.api.matrix import cells, test_matrix
 from tests.api.matrix.conftest import Grid
 from tests.mutants import swap
@@ -127,7 +129,9 @@ def observe(grid: Grid, cell: Cell) -> Found:
     found: Found = {}
     for relation, answer in test_matrix.ask(grid, name, column).items():
         ids = sorted(re.findall(rb'"id":(\d+)', answer.body)) if name.startswith("GET") else []
-        found[relation] = (answer.word if answer.status < 500 else "500", b",".join(ids[:500]).decode())
+        word = answer.word if answer.status < 500 else "500"
+        code = re.search(rb'"code":"(\w+)"', answer.body) if answer.status >= 400 else None
+        found[relation] = (word, code[1] if code else b"", b",".join(ids[:500]))
     grid.world.live.platform.roles._held.clear()
     return found
 
@@ -150,7 +154,8 @@ def cell_of(guard: Guard, baselines: Baselines, only: Cell | None = None) -> str
             except AssertionError:
                 differs = True
         baselines.grid.world.live.platform.roles._held.clear()
-        if differs:
+        # An answer that also differs with the guard in place says nothing about the guard.
+        if differs and observe(baselines.grid, cell) == before:
             return f"{cell[0]} as {cell[1]}"
     return ""
 
@@ -182,7 +187,8 @@ def failing(what: list[str], key: str = "") -> str:
     """
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "tests.mutants.swap"]
     command += ["-p", "no:cacheprovider", "-k", "not postgresql", "-m", "not mutants and not kill and not e2e", "-rfE"]
-    environment = {**os.environ, swap.MUTANT: key}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment = {**inherited, swap.MUTANT: key}
     process = subprocess.Popen(
         [*command, *what],
         cwd=ROOT,
@@ -198,7 +204,7 @@ def failing(what: list[str], key: str = "") -> str:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         return ""
-    if process.returncode == 0:
+    if process.returncode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return ""
     named = re.search(r"^(?:FAILED|ERROR) (\S+(?:\[[^\n]*?\])?)(?: - |$)", text, re.MULTILINE)
     assert named is not None, f"the tests could not run without {key}:\n{text[-2000:]}"

@@ -22,7 +22,7 @@ from himalia_hub.serving.tables import InferenceService
 from himalia_hub.tenancy.tables import CustomRole, Department, Group, User
 from tests.api.matrix.conftest import Grid
 from tests.api.matrix.people import OF_ORGANISATION
-from tests.api.matrix.requests import INSTALLATION, REQUESTS, Ask
+from tests.api.matrix.requests import INSTALLATION, NAMED, REQUESTS, Ask
 from tests.api.matrix.shelf import MISSING, Shelf
 
 EXPECTED = Path(__file__).with_name("expected.csv")
@@ -37,10 +37,14 @@ ROLES = (
     "annotator",
     "auditor",
     "open_api",
+    "system",
+    "security",
 )
+"""One for each built-in role: ``test_every_role_has_a_column``."""
+STEP_UPS = ("department_admin", "tenant_admin", "administrator")
 COLUMNS = (
     *ROLES,
-    *(f"{role}+step_up" for role in ("department_admin", "tenant_admin", "administrator")),
+    *(f"{role}+step_up" for role in STEP_UPS),
     *(f"{role}+api" for role in ROLES),
     "workload",
 )
@@ -110,27 +114,27 @@ def relations(ask: Ask) -> tuple[str, ...]:
     return ("own", "missing") if found[0] in INSTALLATION else RELATIONS
 
 
-def numbers(grid: Grid, column: str, relation: str, ask: Ask) -> dict[str, int]:
-    """Kind → number for a relation; only the first kind is another's or missing, the rest is inside it."""
+def numbers(grid: Grid, column: str, relation: str, ask: Ask) -> dict[str, Any]:
+    """Kind → number or word for a relation; only the first kind is another's or missing, the rest is inside it."""
+    own = {**caller_of(grid, column).ids, "spec": grid.spec, **NAMED}
     if relation == "missing":
-        own = {**caller_of(grid, column).ids, "spec": grid.spec}
         first = kinds(ask)[0]
-        return {**own, first: MISSING + own[first]}
+        return {**own, first: "nowhere" if first in NAMED else MISSING + own[first]}
     if relation == "own":
-        return {**caller_of(grid, column).ids, "spec": grid.spec}
+        return own
     if relation == "foreign":
         return grid.foreign.ids
     return grid.shelves["colleague" if relation == "department" else "outsider"].ids
 
 
-def path_of(route: Route, ask: Ask, ids: Mapping[str, int]) -> str:
+def path_of(route: Route, ask: Ask, ids: Mapping[str, Any]) -> str:
     path = route.path
     for (name, _), part in zip(route.parameters, ask.path, strict=True):
         path = path.replace("{" + name + "}", part[1:] if part.startswith("=") else str(ids[part]))
     return path
 
 
-def version_of(grid: Grid, ids: Mapping[str, int], kind: str) -> str:
+def version_of(grid: Grid, ids: Mapping[str, Any], kind: str) -> str:
     """The object's present version as an ETag; that of a first version where there is none."""
     table = VERSIONED.get(kind)
     if table is None:

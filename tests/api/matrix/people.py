@@ -10,9 +10,9 @@ from tests.api.matrix.shelf import Shelf
 from tests.support.data import ok, wait
 from tests.support.service import Tenancy, World, add_person
 
-ADMINISTERED = ("spare", "department_free", "group", "role", "member_import")
+ADMINISTERED = ("spare", "department_free", "group", "role", "member_import", "audit_entry")
 """Kinds that administrators read, not their owners."""
-OF_ORGANISATION = ("department_free", "group", "role", "member_import")
+OF_ORGANISATION = ("department_free", "group", "role", "member_import", "audit_entry")
 """Kinds that belong to an organisation as a whole: own, foreign or missing."""
 SMALL = "data.dataset.read"
 
@@ -38,15 +38,20 @@ def fill(world: World, tenancy: Tenancy, shelves: dict[str, Shelf]) -> None:
         begun = ok(client.post("/member-imports", params={"dry_run": "true"}, content=table), 202)
         shared["member_import"] = begun["id"]
         wait(lambda: ok(client.get(f"/member-imports/{begun['id']}"))["ended_at"] is not None)
+        shared["audit_entry"] = ok(client.get("/audit-entries", params={"limit": 1}))["items"][0]["id"]
     for word, shelf in shelves.items():
         shelf.ids.update(shared, spare=far if word == "outsider" else near)
 
 
 def make_installation(world: World) -> None:
-    """An organisation and a sign-in source that no test belongs to."""
+    """Two organisations, one of them empty, a sign-in source and a sender that no test belongs to."""
     with world.alpha.administrator.api_client() as client:
-        body = {"code": "delta", "name": "delta-works", "administrator": {"name": "deltaadmin"}}
-        ok(client.post("/organisations", json=body), 201)
+        for code in ("delta", "omega"):
+            body = {"code": code, "name": f"{code}-works", "administrator": {"name": f"{code}admin"}}
+            ok(client.post("/organisations", json=body), 201)
+        ok(client.delete("/members/1", params={"organisation": "omega"}))
+        hook = {"kind": "webhook", "settings": {"url": "https://example.org/hook"}}
+        ok(client.put("/message-senders/email", json=hook))
 
     def work(session: Session) -> None:
         moment = clock.now()

@@ -60,15 +60,19 @@ READERS: dict[str, str] = {
     "service_stopped": "/inference-services/{}",
     "bill": "/bills/{}",
     "api_token": "/api-tokens",
+    "share": "/shares?direction=given",
     "spare": "/members/{}",
     "department_free": "/departments/{}",
     "group": "/groups/{}",
     "role": "/roles/{}",
     "member_import": "/member-imports/{}",
+    "audit_entry": "/audit-entries/{}",
 }
 """Where an owner reads an object of a kind; a list is searched for the number."""
 
-INSTALLATION = ("spec",)
+NAMED = {"organisation": "delta", "organisation_empty": "omega", "source": "matrix", "sender": "email"}
+"""Kinds of the installation that addresses name by a word; see ``people.make_installation``."""
+INSTALLATION = ("spec", *NAMED)
 """Kinds that belong to the installation, not to a tenant: there is one object, or none."""
 
 
@@ -117,15 +121,17 @@ REQUESTS: dict[str, Ask] = {
     "POST /me/sessions/end": Ask(body={}),
     # organisations, departments, members, groups, roles
     "GET /organisations": Ask(),
-    "GET /organisations/{organisation}": Ask(("=delta",)),
+    "GET /organisations/{organisation}": Ask(("organisation",)),
     "POST /organisations": Ask(
         body={"code": "epsilon", "name": "epsilon-works", "administrator": {"name": "epsilonadmin"}},
         changed={"name": "another-works"},
     ),
-    "PATCH /organisations/{organisation}": Ask(("=delta",), body={"description": "d"}, changed={"description": "e"}),
-    "POST /organisations/{organisation}/enable": Ask(("=delta",)),
-    "POST /organisations/{organisation}/disable": Ask(("=delta",)),
-    "DELETE /organisations/{organisation}": Ask(("=delta",)),
+    "PATCH /organisations/{organisation}": Ask(
+        ("organisation",), body={"description": "d"}, changed={"description": "e"}
+    ),
+    "POST /organisations/{organisation}/enable": Ask(("organisation",)),
+    "POST /organisations/{organisation}/disable": Ask(("organisation",)),
+    "DELETE /organisations/{organisation}": Ask(("organisation_empty",)),
     "GET /departments": Ask(),
     "GET /departments/{department}": Ask(EMPTY),
     "POST /departments": Ask(body={"name": "Newest"}, changed={"name": "Newer"}),
@@ -175,24 +181,24 @@ REQUESTS: dict[str, Ask] = {
     # sign-in sources, policy, senders
     "GET /sign-in-sources": Ask(),
     "GET /sign-in-sources/kinds": Ask(),
-    "GET /sign-in-sources/{source}": Ask(("=matrix",)),
+    "GET /sign-in-sources/{source}": Ask(("source",)),
     "POST /sign-in-sources": Ask(
         body={"name": "another", "title": "Another", "kind": "pam"}, changed={"title": "A third"}
     ),
-    "PATCH /sign-in-sources/{source}": Ask(("=matrix",), body={"title": "Named"}, changed={"title": "Again"}),
-    "DELETE /sign-in-sources/{source}": Ask(("=matrix",)),
-    "POST /sign-in-sources/{source}/test": Ask(("=matrix",), body={"claims": {}}, changed={"claims": {"a": "b"}}),
+    "PATCH /sign-in-sources/{source}": Ask(("source",), body={"title": "Named"}, changed={"title": "Again"}),
+    "DELETE /sign-in-sources/{source}": Ask(("source",)),
+    "POST /sign-in-sources/{source}/test": Ask(("source",), body={"claims": {}}, changed={"claims": {"a": "b"}}),
     "GET /security-policy": Ask(),
     "PUT /security-policy": Ask(body={}, changed={"password_minimum": 9}),
     "GET /message-senders": Ask(),
     "PUT /message-senders/{channel}": Ask(
-        ("=email",),
+        ("=sms",),
         body={"kind": "webhook", "settings": {"url": "https://example.org/hook"}},
         changed={"enabled": False},
     ),
-    "DELETE /message-senders/{channel}": Ask(("=email",)),
+    "DELETE /message-senders/{channel}": Ask(("sender",)),
     "POST /message-senders/{channel}/test": Ask(
-        ("=email",), body={"to": "somebody@example.org"}, no_2xx="a test needs a sender that answers"
+        ("sender",), body={"to": "somebody@example.org"}, no_2xx="a test needs a sender that answers"
     ),
     # money
     "GET /balance": Ask(),
@@ -211,11 +217,12 @@ REQUESTS: dict[str, Ask] = {
     # audit
     "GET /audit-entries": Ask(),
     "GET /audit-entries/export": Ask(),
-    "GET /audit-entries/{entry}": Ask(("=900000000",), no_2xx="no entry has this number"),
+    "GET /audit-entries/{entry}": Ask(("audit_entry",)),
     # compute
     "GET /workloads": Ask(),
     "GET /workloads/{workload}": Ask(("workload",)),
     "GET /workloads/{workload}/log": Ask(("workload",)),
+    "GET /workloads/{workload}/folders/{manifest}": Ask(("workload", "manifest")),
     "GET /workloads/{workload}/usage": Ask(("workload",)),
     "POST /workloads/{workload}/stop": Ask(("workload",), body={}),
     "GET /quota": Ask(),

@@ -25,11 +25,13 @@ from himalia_hub.core import clock, tasks
 from himalia_hub.core.tables import Counter
 from himalia_hub.data.content.framing import MEDIA_TYPE, encode
 from himalia_hub.tenancy.tables import User, UserRole
+from himalia_hub.training.tables import Run
+from tests.api.matrix.three import ROLES_OF
 from tests.api.money.facts import Work
 from tests.support.data import frames, make_dataset, make_group, ok, operate, ready_version, send, wait
 from tests.support.made_pictures import picture
 from tests.support.models import archive
-from tests.support.service import PEOPLE, Person, Tenancy, World, make_tenancy
+from tests.support.service import Person, Tenancy, World, make_tenancy
 
 GIB = 2**30
 WHOLE = Resources(1_000_000, 10_000 * GIB)
@@ -40,10 +42,10 @@ MISSING = 900_000
 
 @dataclass
 class Shelf:
-    """What one person owns: kind → number, and the token of the run among it."""
+    """What one person owns: kind → number (of a folder its manifest), and the token of the run among it."""
 
     person: Person
-    ids: dict[str, int] = field(default_factory=dict)
+    ids: dict[str, Any] = field(default_factory=dict)
     workload_token: str = ""
 
 
@@ -66,7 +68,7 @@ class Maker:
         people = [tenancy.people[word] for word in words]
         self._roles([(person, (permissions.MEMBER,)) for person in people])
         found = {word: self._shelf(tenancy.people[word], word) for word in words}
-        self._roles([(tenancy.people[word], PEOPLE[word]) for word in words])
+        self._roles([(tenancy.people[word], ROLES_OF[word]) for word in words])
         return found
 
     def _roles(self, wanted: list[tuple[Person, tuple[str, ...]]]) -> None:
@@ -153,6 +155,7 @@ class Maker:
         shelf.ids.update(job_ended=ended["id"], run_ended=ended["latest_run"]["id"])
         run = ok(client.get(f"/runs/{shelf.ids['run']}"))
         shelf.ids["workload"] = run["workload"]["id"]
+        shelf.ids["manifest"] = self._manifest(shelf)
         for kind in ("run_ended", "run"):
             shelf.workload_token = self._token_of_run(shelf, kind)
             with self.live.client(shelf.workload_token) as own:
@@ -162,6 +165,12 @@ class Maker:
         ok(client.post(f"/runs/{shelf.ids['run_ended']}/stop"), 202)
         ended_run = wait(lambda: self._ended(client, shelf.ids["run_ended"]))
         shelf.ids["workload_ended"] = ended_run["workload"]["id"]
+
+    def _manifest(self, shelf: Shelf) -> str:
+        """The folder that the run mounts."""
+        mine = sa.and_(Run.owner_id == shelf.person.user_id, Run.number == shelf.ids["run"])
+        with self.live.platform.db.engine.connect() as db:
+            return str(db.execute(sa.select(Run.inputs).where(mine)).scalar_one()[0]["manifest"])
 
     @staticmethod
     def _ended(client: httpx.Client, run: int) -> dict[str, Any] | None:
