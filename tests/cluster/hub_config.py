@@ -62,6 +62,14 @@ c.HimaliaKubeSpawner.platform = PlanningPlatform()
 c.HimaliaKubeSpawner.cluster = json.loads(os.environ["TEST_CLUSTER"])
 c.HimaliaKubeSpawner.extra_labels = {"from-a-trait": "yes"}
 c.HimaliaKubeSpawner.environment = {"FROM_A_TRAIT": "yes"}
+c.HimaliaKubeSpawner.profile_list = [
+    {"display_name": "Plain", "slug": "plain", "default": True},
+    {
+        "display_name": "Marked",
+        "slug": "marked",
+        "kubespawner_override": {"extra_annotations": {"from-a-profile": "yes"}, "environment": {"MARKED": "yes"}},
+    },
+]
 c.HimaliaKubeSpawner.start_timeout = 90
 c.JupyterHub.proxy_class = RememberingProxy
 c.JupyterHub.authenticator_class = "dummy"

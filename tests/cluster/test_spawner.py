@@ -146,11 +146,12 @@ def test_a_notebook_starts_is_watched_and_stops(
 ) -> None:
     """NB-1, NB-2: a named server; seen by the platform through its label; nothing is left of it."""
     hub.give(plan(1))
-    answer = hub.client.post("/users/ada/servers/lab")
+    answer = hub.client.post("/users/ada/servers/lab", json={"profile": "marked"})
     assert answer.status_code in (201, 202), answer.text
     hub.wait(lambda: hub.server("lab").get("ready"), "the notebook was not ready")
     made = pod(loop, admin, hub, "w1-1")
     assert made is not None and made["metadata"]["labels"]["from-a-trait"] == "yes"
+    assert made["metadata"]["annotations"]["from-a-profile"] == "yes", "NB-3: profiles of the configuration"
     assert made["spec"]["automountServiceAccountToken"] is False
     assert "JUPYTERHUB_API_TOKEN" not in str(made["spec"]), "the server's token is in the secret, not in the pod"
     ((workload),) = [item for item in loop.run(backend.observe()) if item.workload == "w1"]
@@ -173,7 +174,7 @@ def test_a_hopeless_gpu_start_is_aborted_and_leaves_nothing_to_the_next(
     """BEY-2: abort at once; the CPU start after it asks for no GPU, in the pod as the API server has it."""
     hub.give(plan(2, resources=Resources(500, 512 * MIB, 0, {"nvidia.com/gpu": 64})))
     with pytest.raises(httpx.ReadTimeout):
-        hub.client.post("/users/ada/servers/two", timeout=0.5)
+        hub.client.post("/users/ada/servers/two", json={"profile": "marked"}, timeout=0.5)
     made = hub.wait(lambda: pod(loop, admin, hub, "w2-1"), "no pod was made")
     assert made["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "64"
 
@@ -191,11 +192,12 @@ def test_a_hopeless_gpu_start_is_aborted_and_leaves_nothing_to_the_next(
     assert time.monotonic() - began < 15
     hub.wait(lambda: not hub.server("two").get("pending"), "the hub still holds the start")
     hub.give(plan(2, attempt=2))
-    answer = hub.client.post("/users/ada/servers/two")
+    answer = hub.client.post("/users/ada/servers/two", json={"profile": "plain"})
     assert answer.status_code in (201, 202), answer.text
     hub.wait(lambda: hub.server("two").get("ready"), "the second attempt was not ready")
     again = pod(loop, admin, hub, "w2-2")
     assert again is not None and "nvidia.com/gpu" not in str(again["spec"])
+    assert "from-a-profile" not in again["metadata"]["annotations"], "nor of the first attempt's profile"
     hub.client.delete("/users/ada/servers/two")
     hub.wait(lambda: pod(loop, admin, hub, "w2-2") is None, "the pod was not removed")
 
