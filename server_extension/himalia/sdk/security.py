@@ -63,7 +63,7 @@ class Tokens:
             "reach": reach,
             "expires_at": moment,
         }
-        return decode(ApiToken, self._client.http.post("/api-tokens", told))
+        return decode(ApiToken, self._client.http.request("POST", "/api-tokens", json=told, keyed=False).json())
 
     def revoke(self, token: ApiToken | int) -> None:
         """End one at once."""

@@ -54,25 +54,28 @@ class Transport:
         body: Body | None = None,
         headers: dict[str, str] | None = None,
         version: int | None = None,
+        keyed: bool = True,
     ) -> httpx.Response:
-        """Send until answered below 400; every write carries a key, so trying again is safe.
+        """Send until answered below 400; a write with a key is safe to try again.
 
         Args:
             path: Below the API's base, ``/datasets``.
             body: Raw bytes, or what makes them anew for each try.
             version: The version that was seen, for ``If-Match``.
+            keyed: With an ``Idempotency-Key``; routes that answer a secret take none.
 
         Raises:
             HimaliaError: The platform's refusal.
             NotConnected: No answer within the retry time.
         """
         sent = dict(headers or {})
-        if method not in ("GET", "HEAD"):
+        if keyed and method not in ("GET", "HEAD"):
             sent.setdefault("Idempotency-Key", str(uuid.uuid4()))
         if version is not None:
             sent["If-Match"] = f'"{version}"'
         parameters = {key: _text(value) for key, value in (query or {}).items() if value is not None}
-        deadline = time.monotonic() + self._retry_seconds
+        # Without a key a second try could have a second effect, so there is none.
+        deadline = time.monotonic() + (self._retry_seconds if keyed else 0.0)
         pause = 0.2
         while True:
             try:
