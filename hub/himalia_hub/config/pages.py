@@ -52,6 +52,7 @@ def page_namespace(request: Any, settings: HubSettings) -> dict[str, Any]:
         "lang": "zh-CN" if language == "zh" else "en",
         "t": lambda key, **values: text(key, language, **values),
         "isolation": settings.isolation,
+        "host_folders": ", ".join(settings.backend.get("host_path_exceptions", ())),
         "himalia_static": "/hub/himalia/static",
         "language_url": "/hub/himalia/language",
         "other_language": "en" if language == "zh" else "zh",

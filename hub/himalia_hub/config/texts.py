@@ -20,6 +20,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "No isolation: code on this machine can read everything this installation can.",
         "未隔离：本机上的代码可以读取此安装能读取的一切。",
     ),
+    "host_folders": (
+        "Pods may mount folders of the nodes ({folders}), so the restricted level of pod security is not enforced.",
+        "允许 Pod 挂载节点目录（{folders}），因此未强制执行受限的 Pod 安全级别。",
+    ),
     "platform.restarting": (
         "The platform is restarting. Try again in a moment.",
         "平台正在重启，请稍后再试。",
