@@ -197,6 +197,7 @@ def _row(name: str, value: float, peer: str, peer_value: float, target: str) -> 
         "peer_value": round(peer_value, 3),
         "ratio": round(value / peer_value, 2),
         "target": target,
+        "better": "lower",
     }
 
 
