@@ -19,7 +19,7 @@ from tests.api.roles.test_roles import grant, make_role
 from tests.support.data import ok, problem
 from tests.support.service import ADMIN_CREDENTIAL, LiveService, World, make_config
 
-kinds.class_of("pam")  # imported before the first request waits for it
+kinds.is_form(kinds.class_of("pam"))  # imported before the first request waits for it
 ADMINISTRATORS = {"organisation": {"default": "alpha"}, "roles": {"claim": "in", "values": {"all": ["Administrator"]}}}
 SOURCE = {"name": "campus", "title": "Campus", "kind": "pam", "auto_provision": True}
 

@@ -21,10 +21,14 @@ from himalia_hub.auth.actor import Actor, Reach, TokenKind
 from himalia_hub.core import clock
 from himalia_hub.core.db import Base, Database
 from himalia_hub.core.errors import HimaliaError
+from himalia_hub.core.sealing import Sealer
 from himalia_hub.platform import assembly
+from himalia_hub.sign_in_sources import schemas
+from himalia_hub.sign_in_sources import service as sources
 from himalia_hub.tenancy import service as tenancy
+from himalia_hub.tenancy.members import service as members
 from himalia_hub.tenancy.roles import checks, first, service
-from himalia_hub.tenancy.tables import CustomRole, Group, GroupMember, User
+from himalia_hub.tenancy.tables import CustomRole, Group, GroupMember, Tenant, User
 from tests.support.data import ok, problem
 from tests.support.service import ADMIN_CREDENTIAL, HUB_CREDENTIAL, LiveService, make_config
 
@@ -157,7 +161,8 @@ def test_the_hand_written_powers_are_the_tables() -> None:
 
 # -- random walks -----------------------------------------------------------------------------
 
-PEOPLE = ("system", "security", "audit", "chief", "anna", "boris", "carla")
+PEOPLE = ("system", "security", "audit", "chief", "anna", "boris", "carla", "dora", "new0", "new1", "new2")
+"""The last four come during the walk: one from a sign-in source, three made by whoever may."""
 ROLES = checks.offered(separated=True)
 GIVEABLE = sorted(name for name in permissions.BY_NAME if checks.limits(name))
 people = st.sampled_from(PEOPLE)
@@ -200,11 +205,11 @@ class Walk(RuleBasedStateMachine):
                 self.ids[name] = tenancy.create_user(session, self.tenant_id, f"{name}1a", roles=()).id
             moment = clock.now()
             for number in (1, 2):
-                session.add(
-                    Group(
-                        tenant_id=self.tenant_id, number=number, name=f"g{number}", created_at=moment, updated_at=moment
-                    )
-                )
+                group = {"number": number, "name": f"g{number}", "external_name": f"g{number}"}
+                session.add(Group(tenant_id=self.tenant_id, **group, created_at=moment, updated_at=moment))
+            source = schemas.SourceCreate(name="campus", title="Campus", kind="pam", auto_provision=True)
+            sources.create(session, Sealer(b"k" * 32), source)
+            self.code = session.get_one(Tenant, self.tenant_id).code
 
         self.db.write_now(work)
 
@@ -216,6 +221,8 @@ class Walk(RuleBasedStateMachine):
         """As the API does it: the permission first, then the change, taken back when it is refused."""
 
         def work(session: Session) -> None:
+            if who not in self.ids:
+                return
             actor = self._actor(session, who)
             if actor.reach(permission) is not None:
                 change(session, actor)
@@ -228,6 +235,8 @@ class Walk(RuleBasedStateMachine):
         keys = {self.keys[pick % len(self.keys)] for pick in picks}
 
         def change(session: Session, actor: Actor) -> None:
+            if whom not in self.ids:
+                return
             user = session.get_one(User, self.ids[whom])
             service.set_user_roles(session, actor, user, [service.Wanted(key) for key in keys])
 
@@ -278,6 +287,8 @@ class Walk(RuleBasedStateMachine):
     @rule(who=actors, number=st.integers(1, 2), whom=people)
     def join(self, who: str, number: int, whom: str) -> None:
         def change(session: Session, actor: Actor) -> None:
+            if whom not in self.ids:
+                return
             group = session.execute(sa.select(Group).where(Group.number == number)).scalar_one()
             key = (group.id, self.ids[whom])
             row = session.get(GroupMember, key)
@@ -288,6 +299,72 @@ class Walk(RuleBasedStateMachine):
             service.check_membership_change(session, actor, group, [self.ids[whom]])
 
         self._try(who, "tenancy.group.manage", change)
+
+    @rule(who=actors, pick=st.integers(0, 40))
+    def remove(self, who: str, pick: int) -> None:
+        custom = [key for key in self.keys if key.startswith(holding.CUSTOM)]
+        if not custom:
+            return
+        key = custom[pick % len(custom)]
+
+        def change(session: Session, actor: Actor) -> None:
+            row = session.execute(
+                sa.select(CustomRole).where(CustomRole.number == holding.custom_number(key))
+            ).scalar_one()
+            service.delete(session, actor, row)
+            self.keys.remove(key)
+
+        self._try(who, "tenancy.role.manage", change)
+
+    @rule(who=actors, place=st.integers(0, 2), picks=picked)
+    def enlist(self, who: str, place: int, picks: list[int]) -> None:
+        """Somebody new, with roles where the maker may give them."""
+        name, keys = f"new{place}", {self.keys[pick % len(self.keys)] for pick in picks}
+        if name in self.ids:
+            return
+        made: dict[str, int] = {}
+
+        def change(session: Session, actor: Actor) -> None:
+            user = members.make(session, actor, self.tenant_id, name=f"{name}member", keys=keys)
+            made[name] = user.id
+
+        self._try(who, "tenancy.user.manage", change)
+        with self.db.engine.connect() as db:
+            kept = set(db.execute(sa.select(User.id).where(User.id.in_(made.values()))).scalars())
+        self.ids.update({name: user_id for name, user_id in made.items() if user_id in kept})
+
+    @rule(who=actors, one=picked, other=picked)
+    def map_claims(self, who: str, one: list[int], other: list[int]) -> None:
+        """What two claims of a directory give here."""
+        values = {
+            claim: sorted({ROLES[pick % len(ROLES)] for pick in picks} or {permissions.MEMBER})
+            for claim, picks in (("a", one), ("b", other))
+        }
+        mapping = {
+            "organisation": {"default": self.code},
+            "roles": {"claim": "in", "values": values, "default": []},
+            "groups": {"claim": "in", "values": {"a": "g1", "b": "g2"}},
+        }
+
+        def change(session: Session, actor: Actor) -> None:
+            sources.check_may_decide(actor)
+            sources.check_mapping(session, mapping)
+            sources.find(session, "campus").mapping = mapping
+
+        self._try(who, "tenancy.source.manage", change)
+
+    @rule(claims=st.sets(st.sampled_from("ab"), min_size=1))
+    def arrive(self, claims: set[str]) -> None:
+        """Somebody whom the directory knows signs in, with one claim or both."""
+
+        def work(session: Session) -> int:
+            row = sources.find(session, "campus")
+            told = {"in": sorted(claims)}
+            user, _ = sources.sign_in(session, row, name="dora", subject="dora", claims=told, address="")
+            return user.id
+
+        with contextlib.suppress(HimaliaError):
+            self.ids["dora"] = self.db.write_now(work)
 
     @invariant()
     def nobody_holds_two_powers(self) -> None:
