@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from himalia_hub.core import clock
+from himalia_hub.sign_in_sources import kinds
 from himalia_hub.sign_in_sources.tables import SignInSource
 from tests.api.matrix.shelf import Shelf
 from tests.support.data import ok, wait
@@ -45,6 +46,7 @@ def fill(world: World, tenancy: Tenancy, shelves: dict[str, Shelf]) -> None:
 
 def make_installation(world: World) -> None:
     """Two organisations, one of them empty, a sign-in source and a sender that no test belongs to."""
+    kinds.is_form(kinds.class_of("pam"))  # imported before the first request waits for it
     with world.alpha.administrator.api_client() as client:
         for code in ("delta", "omega"):
             body = {"code": code, "name": f"{code}-works", "administrator": {"name": f"{code}admin"}}
