@@ -1,4 +1,4 @@
-"""SDK-1, SDK-3, TEN-12, TEN-16, TEN-20, SEC-1, CON-1: security and specs from Python and the command line."""
+"""SDK-1, SDK-3, TEN-12, TEN-16, TEN-18, TEN-20, SEC-1, CON-1: security and specs from Python and the command line."""
 
 from __future__ import annotations
 
@@ -72,6 +72,23 @@ def test_security_from_python(world: World, head: himalia.Client) -> None:
     assert {"security.replace_policy", "senders.replace_sender", "tenancy.sources.create_source"} <= actions
 
 
+def test_tokens_and_sessions_from_python(world: World) -> None:
+    with himalia.Client(world.live.base_url, world.alpha.member.api_token) as client:
+        made = client.tokens.create("ci", permissions=["data.dataset.read"], expires_at="2099-01-01T00:00:00Z")
+        assert made.token is not None and made.token not in repr(made)
+        with himalia.Client(world.live.base_url, made.token) as narrow:
+            assert list(narrow.datasets.list()) == []
+            with pytest.raises(errors.HimaliaError):
+                narrow.tokens.list()
+        client.tokens.revoke(made)
+        assert made.id not in {one.id for one in client.tokens.list()}
+        with himalia.Client(world.live.base_url, made.token) as ended, pytest.raises(errors.HimaliaError):
+            ended.me()
+        client.end_sessions()
+    with world.alpha.member.client(step_up=True) as stepped:
+        assert stepped.get("/me").json().get("step_up") is None
+
+
 def test_specs_from_python_and_the_command_line(world: World, head: himalia.Client, run: Run) -> None:
     engine = world.live.platform.get(Engine)
     capacity = Resources(8_000, 2**34, 0, {"nvidia.com/gpu": 2})
@@ -86,6 +103,60 @@ def test_specs_from_python_and_the_command_line(world: World, head: himalia.Clie
     assert card["kind"] == "gpu"
     run("specs", "delete", str(card["id"]))
     assert "one H100" not in run("specs", "list")
+
+
+def test_administration_from_the_command_line_with_a_token(world: World, run: Run, tmp_path: Path) -> None:
+    """An organisation's administrator needs no machine: the same groups, in the own organisation."""
+    by = "tenant_admin"
+    assert "Water is made" in run("departments", "create", "Water", by=by)
+    assert "signs in once" in run("members", "create", "janedoe1", "--department", "Water", by=by)
+    rows = json.loads(run("members", "list", "-q", "janedoe1", "--json", by=by))
+    assert [(row["organisation"], row["department"]) for row in rows] == [("alpha", "Water")]
+    assert "Water has 0 members" in run("departments", "remove", "Water", "janedoe1", by=by)
+    run("groups", "create", "team", "--role", "annotator", by=by)
+    assert "1 members" in run("groups", "add", "team", "janedoe1", by=by)
+    file = tmp_path / "members.csv"
+    file.write_text("name\nnewmember1\nx\n")
+    assert "1 created, 1 refused" in run("members", "import", str(file), by=by, code=1)
+    assert "disabled" in run("members", "disable", "janedoe1", by=by)
+    assert "is deleted" in run("members", "delete", "janedoe1", by=by)
+    assert "not visible" in run("members", "list", "--organisation", "beta", by=by, code=1)
+    run("organisations", "list", by=by, code=1)
+    assert "alpha" in run("organisations", "list") and "beta" in run("organisations", "list")
+    assert "newmember1" not in run("members", "list", by="member", code=1)
+    out = tmp_path / "audit.jsonl"
+    assert "written" in run("audit", "export", str(out), "--text", "department", by=by)
+    exported = {json.loads(line)["action"] for line in out.read_text().splitlines()}
+    shown = {row["action"] for row in json.loads(run("audit", "list", "--text", "department", "--json", by=by))}
+    assert "departments.create_department" in exported & shown
+
+
+def test_security_from_the_command_line(world: World, run: Run, tmp_path: Path) -> None:
+    assert json.loads(run("policy", "set", "step_up_minutes=5", "--json"))["step_up_minutes"] == 5
+    assert "step_up_minutes" in run("policy", "set", "step_up_minutes=61", code=1)
+    secret = tmp_path / "secret"
+    secret.write_text("s3cret of the gateway\n")
+    told = run("senders", "set", "sms", "webhook", "url=https://example.org/hook", "--secret-file", str(secret))
+    assert "sms leaves by webhook" in told and "s3cret" not in run("senders", "list", "--json")
+    assert "settings.url" in run("senders", "set", "sms", "webhook", "url=ftp://x", code=1)
+    run("senders", "remove", "sms")
+    mapping = tmp_path / "mapping.json"
+    mapping.write_text(json.dumps(MAPPING))
+    made = ("sources", "create", "campus", "oidc", "--set", "issuer=https://127.0.0.1:9", "--mapping", str(mapping))
+    assert "callback" in run(*made, "--secret-file", f"client_secret={secret}")
+    assert "disabled" in run("sources", "disable", "campus") and "oidc" in run("sources", "list")
+    claims = tmp_path / "claims.json"
+    claims.write_text(json.dumps({"groups": ["leads"]}))
+    assert "annotator" in run("sources", "test", "campus", "--claims", str(claims), code=1)
+    assert "s3cret" not in run("sources", "show", "campus", "--json")
+    run("sources", "delete", "campus")
+    token = run("tokens", "create", "ci", by="member").strip()
+    assert token.startswith("hm") and token not in run("tokens", "list", by="member")
+    number = next(row["id"] for row in json.loads(run("tokens", "list", "--json", by="member")) if row["name"] == "ci")
+    assert "revoked" in run("tokens", "revoke", str(number), by="member")
+    assert "signed out" in run("sessions", "end", by="member")
+    assert "Balance" in run("recharge", "12.5", "--note", "first", "--organisation", "alpha")
+    assert "not_permitted" in run("policy", "show", "--json", by="member", code=1)
 
 
 def test_security_from_the_machine(world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
