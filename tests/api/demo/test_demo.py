@@ -19,7 +19,8 @@ def test_people_of_the_demo_sign_in_by_their_links(service: LiveService, made: d
     hub = service.internal(HUB_CREDENTIAL)
     roles = {}
     for user in made["users"]:  # type: ignore[attr-defined]
-        answer = hub.post("/sign-in/link", json={"token": user["link_token"], "address": "127.0.0.1"}).json()
+        asked = {"token": user["link_token"], "address": "127.0.0.1", "accept_privacy": True}
+        answer = hub.post("/sign-in/link", json=asked).json()
         assert answer["tenant"]["code"] == "harbour-lab"
         roles[answer["user"]["name"]] = set(answer["roles"])
     assert roles["demomember"] == {"member"}

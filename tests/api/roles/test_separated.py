@@ -110,7 +110,9 @@ def test_the_first_start_makes_three(live: LiveService) -> None:
         problem(client.put(url, json={"roles": [{"role": "member"}]}), 409, "last_administrator")
         two = {"tenancy.user.manage": "platform", "audit.entry.read": "platform"}
         problem(
-            client.post("/roles", json={"name": "two powers", "permissions": two}), 409, "duties_exclude_each_other"
+            client.post("/roles", json={"name": "two powers", "permissions": two, "scope": "platform"}),
+            409,
+            "duties_exclude_each_other",
         )
 
 
