@@ -52,9 +52,11 @@ def _load_jupyter_server_extension(serverapp: Any) -> None:
     """Called by jupyter-server; adds the handlers."""
     from himalia.extension.events import EventsHandler, Relay
     from himalia.extension.handlers import ApiHandler, ContextHandler
+    from himalia.extension.memory import keep_private
     from himalia.extension.sessions import Activity, CheckHandler, Connections
     from himalia.extension.upstream import Upstream
 
+    keep_private()
     settings = HimaliaExtension(parent=serverapp)
     upstream = Upstream(settings.api_url, settings.retry_seconds)
     shared = {"extension": settings, "upstream": upstream}
