@@ -206,10 +206,10 @@ def test_the_organisations_administrator(desk: Callable[..., Desk], suffix: str,
 
     main = at.go("Groups")
     main.get_by_role("button", name="New group").first.click()
-    main.get_by_label("Name", exact=True).fill(f"night {suffix}")
+    main.get_by_label("Name", exact=True).fill(f"night-{suffix}")
     main.get_by_label(f"readers {suffix}").check()
     main.get_by_role("button", name="Create group").click()
-    expect(main.get_by_role("heading", level=1)).to_contain_text(f"night {suffix}")
+    expect(main.get_by_role("heading", level=1)).to_contain_text(f"night-{suffix}")
     main.get_by_role("tab", name="Members").click()
     main.get_by_role("button", name="Add members").click()
     dialog = at.page.get_by_role("dialog")
