@@ -9,6 +9,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from himalia_hub.api import once
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import RouteTable, Stream
 from himalia_hub.core import clock, objects, paging
@@ -16,7 +17,7 @@ from himalia_hub.core.db import Db
 from himalia_hub.core.errors import InvalidInput, NotFound
 from himalia_hub.data.content.framing import MEDIA_TYPE
 from himalia_hub.data.content.store import ContentStore
-from himalia_hub.registry import once, rules, schemas, service, upload
+from himalia_hub.registry import rules, schemas, service, upload
 from himalia_hub.registry.tables import ModelAlias, ModelFile, ModelVersion, RegisteredModel
 from himalia_hub.tenancy.tables import Department, User
 

@@ -7,13 +7,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from himalia_hub.api import once
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import RouteTable
 from himalia_hub.core import objects
 from himalia_hub.core.errors import InvalidInput, InvalidTransition, NotFound
 from himalia_hub.data.content.store import ContentStore
 from himalia_hub.registry import handlers as registry_wire
-from himalia_hub.registry import once
 from himalia_hub.registry import rules as registry_rules
 from himalia_hub.registry import schemas as registry_schemas
 from himalia_hub.registry import service as registry

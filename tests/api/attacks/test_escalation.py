@@ -48,9 +48,13 @@ class Scene:
         """A group that carries more, with nobody in it."""
 
 
+def tag(client: httpx.Client, path: str) -> dict[str, str]:
+    """The version as it was read; of what may not be read, a guess."""
+    return {"If-Match": client.get(path).headers.get("ETag", '"1"')}
+
+
 def changed(client: httpx.Client, path: str, body: dict[str, Any]) -> httpx.Response:
-    tag = client.get(path).headers.get("ETag", '"1"')
-    return client.patch(path, json=body, headers={"If-Match": tag})
+    return client.patch(path, json=body, headers=tag(client, path))
 
 
 def plain(key: str) -> dict[str, Any]:
@@ -69,7 +73,9 @@ WAYS: dict[str, Way] = {
     "a member's form": lambda c, s: changed(c, f"/members/{s.friend}", {"roles": ["member", MORE]}),
     "a new member": lambda c, s: c.post("/members", json={"name": "newmember", "roles": [MORE]}),
     "a wider role": lambda c, s: c.post("/roles", json={"name": "wider", "permissions": WIDER}),
-    "a role for all": lambda c, s: c.post("/roles", json={"name": "all", "permissions": WIDER, "scope": "platform"}),
+    "a role for all": lambda c, s: c.post(
+        "/roles", json={"name": "everywhere", "permissions": WIDER, "scope": "platform"}
+    ),
     "an edited role": lambda c, s: changed(c, f"/roles/{s.role['id']}", {"permissions": WIDER}),
     "a group's roles": lambda c, s: c.put(f"/groups/{s.group['id']}/roles", json={"roles": [MORE, "member"]}),
     "a group's form": lambda c, s: changed(c, f"/groups/{s.group['id']}", {"roles": [MORE, "member"]}),
@@ -82,7 +88,7 @@ WAYS: dict[str, Way] = {
     "somebody above out of the department": lambda c, s: c.post("/departments/1/members", json={"remove": [s.above]}),
     "another organisation": lambda c, s: c.get("/members", params={"organisation": "beta"}),
     "a sign-in source": lambda c, s: c.post("/sign-in-sources", json=SOURCE),
-    "the security policy": lambda c, s: c.put("/security-policy", json={}),
+    "the security policy": lambda c, s: c.put("/security-policy", json={}, headers=tag(c, "/security-policy")),
 }
 """What each way tries; each answers below 400 to whoever may."""
 ON_ONESELF: dict[str, Way] = {

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 from collections.abc import AsyncIterator
 from typing import Any, Literal
 
+from himalia_hub.api import once
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Raw, Reply, RouteTable, Stream
 from himalia_hub.core.db import Db
@@ -117,6 +119,7 @@ def make_links(ctx: Context, query: Where, body: schemas.LinksAsked) -> Reply:
     streams_body=True,
     body_type="text/csv",
     max_body=LARGEST_FILE,
+    idempotent=False,  # the key is kept here: a streamed body is known only at its end
 )
 async def begin_import(ctx: Context, query: schemas.ImportQuery) -> Reply:
     assert ctx.body_stream is not None
@@ -124,9 +127,13 @@ async def begin_import(ctx: Context, query: schemas.ImportQuery) -> Reply:
 
     def work(session: Any) -> dict[str, Any]:
         tenant = scope.tenant(session, ctx.actor, ctx.permission, query.organisation)
+        asked = f"member import {tenant.id} {query.dry_run} {hashlib.sha256(data).hexdigest()}"
+        earlier = once.kept(session, ctx, asked)
+        if earlier is not None:
+            return earlier
         row = importing.begin(session, ctx.actor, tenant, data, dry_run=query.dry_run)
         found = importing.find(session, ctx.actor, ctx.permission, row.number, tenant.code)
-        return importing.to_wire(session, found)
+        return once.keep(session, ctx, asked, importing.to_wire(session, found))
 
     made = await ctx.write(work)
     ctx.audit_object = ("member_import", str(made["id"]))
