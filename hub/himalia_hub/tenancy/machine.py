@@ -12,8 +12,9 @@ from himalia_hub.api.routes import Reply, RouteTable
 from himalia_hub.auth import permissions
 from himalia_hub.core import clock
 from himalia_hub.core.db import Db
-from himalia_hub.core.errors import InvalidInput, NotFound
+from himalia_hub.core.errors import NotFound
 from himalia_hub.tenancy import service
+from himalia_hub.tenancy.members import service as members
 from himalia_hub.tenancy.tables import Department, Tenant, User, UserRole
 
 routes = RouteTable("internal.organisations", internal=True)
@@ -132,31 +133,8 @@ def create_user(ctx: Context, body: UserCreate) -> Reply:
 
 @routes.post("/admin/users/{name}/change", permission=ADMIN, summary="Enable or disable a person", body=UserChange)
 def change_user(ctx: Context, name: str, body: UserChange) -> dict[str, Any]:
-    """Disabling ends every session at the hub's next look, within seconds."""
-    row = service.user_by_name(ctx.session, name)
-    user = ctx.session.get_one(User, row.id)
-    holders = (
-        sa.select(sa.func.count())
-        .select_from(UserRole)
-        .join(User, User.id == UserRole.user_id)
-        .where(UserRole.role == permissions.ADMINISTRATOR, User.enabled, User.id != user.id)
-    )
-    is_administrator = (
-        permissions.ADMINISTRATOR
-        in ctx.session.execute(sa.select(UserRole.role).where(UserRole.user_id == user.id)).scalars().all()
-    )
-    if not body.enabled and is_administrator and not ctx.session.execute(holders).scalar_one():
-        raise InvalidInput(
-            "enabled: the last platform administrator cannot be disabled.",
-            zh="enabled：不能停用最后一名平台管理员。",
-            field="enabled",
-            rule="one platform administrator stays enabled",
-            value=False,
-        )
-    if user.enabled != body.enabled:
-        user.enabled = body.enabled
-        user.epoch += 1
-        user.updated_at = clock.now()
-        ctx.session.flush()
+    """As the members' page does it: sessions end within seconds, and running work is stopped in order."""
+    user = ctx.session.get_one(User, service.user_by_name(ctx.session, name).id)
+    members.set_enabled(ctx.platform, ctx.session, ctx.actor, user, body.enabled)
     ctx.audit_object = ("user", str(user.number))
     return {"name": user.name, "enabled": user.enabled}

@@ -14,7 +14,7 @@ from himalia_hub.compute.kinds import Policy
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core.standing import Standing, Whose
 from tests.support.data import ok
-from tests.support.service import Person, World
+from tests.support.service import ADMIN_CREDENTIAL, Person, World
 
 
 class Idle:
@@ -62,7 +62,7 @@ def wanted(world: World) -> dict[int, tuple[str, Any, str]]:
         return {row.id: (row.wanted, row.stop_at, row.stop_message) for row in rows}
 
 
-@pytest.mark.parametrize("level", ["member", "department", "organisation"])
+@pytest.mark.parametrize("level", ["member", "machine", "department", "organisation"])
 def test_ten_2_work_is_asked_to_end_notebooks_first(world: World, engine: Engine, level: str) -> None:
     mine = begin(world, engine, world.beta.member, "script", "notebook", "script")
     near = begin(world, engine, world.beta.colleague, "script")
@@ -72,11 +72,15 @@ def test_ten_2_work_is_asked_to_end_notebooks_first(world: World, engine: Engine
         "member": f"/members/{world.beta.member.number}/disable",
         "department": "/departments/1/disable",
         "organisation": f"/organisations/{world.beta.tenant_id}/disable",
-    }[level]
-    expected = {"member": mine, "department": mine + near, "organisation": mine + near + apart}[level]
-    with world.alpha.administrator.client(step_up=True) as client:
-        query = {} if level == "organisation" else {"organisation": "beta"}
-        ok(client.post(path, params=query))
+    }.get(level)
+    expected = {"member": mine, "machine": mine, "department": mine + near, "organisation": mine + near + apart}[level]
+    if path is None:
+        with world.live.internal(ADMIN_CREDENTIAL) as machine:
+            ok(machine.post(f"/admin/users/{world.beta.member.name}/change", json={"enabled": False}))
+    else:
+        with world.alpha.administrator.client(step_up=True) as client:
+            query = {} if level == "organisation" else {"organisation": "beta"}
+            ok(client.post(path, params=query))
     found = wanted(world)
     assert {one for one, (state, _, _) in found.items() if state == "stopped"} == set(expected)
     assert set(found) == {*mine, *near, *apart, *foreign}  # nothing is deleted
