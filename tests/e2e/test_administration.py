@@ -219,7 +219,8 @@ def test_the_organisations_administrator(desk: Callable[..., Desk], suffix: str,
     dialog.get_by_role("button", name="Add members").click()
     expect(main.get_by_text(f"import{suffix}1").first).to_be_visible()
 
-    at.go("Members")
+    with at.page.expect_response(lambda one: "api/workspaces" in one.url and one.request.method == "PUT"):
+        at.go("Members")
     at.page.reload()
     at.page.wait_for_selector(".hm-adminnav")
     expect(at.page.locator(".hm-adminnav [aria-current=page]")).to_have_text("Members")

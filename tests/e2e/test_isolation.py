@@ -9,7 +9,6 @@ passes because a path was wrong. Without the sandbox the test fails; it never sk
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import re
@@ -22,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from himalia_hub.selfcheck.browser import Browser, Notebook
+from himalia_hub.selfcheck.browser import Browser, Notebook, run_apart
 from tests.e2e.attempts import OWN_CHANNEL, Call, Person, every_attempt
 from tests.support.installation import Installation
 
@@ -58,7 +57,7 @@ def person(installation: Installation, made: dict[str, Any], browser: Browser, s
         return next(row for row in rows if row["server_name"] == server)
 
     notebook = browser.open_notebook(until(lambda: row().get("url")))
-    said = asyncio.run(
+    said = run_apart(
         notebook.run_cell(
             "import json, os\n"
             "open(os.path.expanduser('~/secret.txt'), 'w').write('not to be seen')\n"
@@ -161,7 +160,7 @@ def run_in_cell(notebook: Notebook, calls: list[Call]) -> list[list[str]]:
         f"input={json.dumps(calls)!r}, capture_output=True, text=True, timeout=150)\n"
         "print(done.stdout, done.stderr)\n"
     )
-    said = asyncio.run(notebook.run_cell(cell, timeout_seconds=180))
+    said = run_apart(notebook.run_cell(cell, timeout_seconds=180))
     answer: list[list[str]] = json.loads(said.strip())
     assert len(answer) == len(calls)
     return answer
@@ -181,7 +180,7 @@ def test_every_attempt_on_others_and_the_platform_fails(
 ) -> None:
     own, colleague, stranger = people
     victims = {"a colleague": colleague, "a stranger": stranger}
-    environment = asyncio.run(own.notebook.run_cell("import sys; print(sys.prefix)")).strip()
+    environment = run_apart(own.notebook.run_cell("import sys; print(sys.prefix)")).strip()
     assert own.notebook.request("POST", "api/kernels", json={"name": "python3"}).status_code == 201
     channel = until(lambda: next(own.home.glob(".local/share/jupyter/runtime/kernel-*-ipc-1"), None))
     attempts = every_attempt(installation, own, victims, environment)

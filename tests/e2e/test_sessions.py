@@ -13,7 +13,7 @@ import httpx
 import pytest
 from tornado import httpclient, websocket
 
-from himalia_hub.selfcheck.browser import Browser, Notebook
+from himalia_hub.selfcheck.browser import Browser, Notebook, run_apart
 from tests.e2e.test_sources import api
 from tests.support.installation import Installation
 
@@ -93,7 +93,7 @@ def test_ending_sessions_ends_every_browser_and_connection_and_leaves_the_work(i
         await asyncio.to_thread(notebook.api, "POST", "me/sessions/end", {})
         return await closed_within(connection, SOON)
 
-    assert asyncio.run(scene())
+    assert run_apart(scene())
     until(lambda: not at_home(first) and not at_home(second), SOON)
     refused = notebook.request("GET", "api/kernels", follow_redirects=False)
     assert refused.status_code in (302, 403)

@@ -320,7 +320,9 @@ def test_8_an_administrator_recharges(installation: Installation, browser: Brows
     page.goto(installation.admin.link_address(made["token"]))
     page.locator("[name=password]").first.fill("Tea time 42")
     page.locator("[name=repeat]").first.fill("Tea time 42")
-    page.get_by_role("button").first.click()
+    for box in page.locator("form input[type=checkbox]").all():
+        box.check()
+    page.locator("form button").last.click()
     page.wait_for_url("**/hub/home")
     page.locator("#start").click()
     page.wait_for_url("**/lab**", timeout=90_000)

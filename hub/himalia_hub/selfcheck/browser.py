@@ -5,14 +5,19 @@ Every name under ``localhost`` is connected to the loopback address, as browsers
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import uuid
-from typing import Any
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 from tornado import httpclient, websocket
+
+T = TypeVar("T")
 
 
 class Unexpected(Exception):
@@ -206,3 +211,9 @@ def expect(answer: httpx.Response, status: int | tuple[int, ...], what: str) -> 
     except ValueError:
         pass
     raise Unexpected(f"{what} answered {answer.status_code}: {said.strip()}")
+
+
+def run_apart(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine, on a loop of its own in a thread: the caller may stand in a running loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()

@@ -7,7 +7,6 @@ anything but what must be raises :class:`Unexpected`; what the walk made is clea
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import io
@@ -23,7 +22,7 @@ from typing import Any
 
 import httpx
 
-from himalia_hub.selfcheck.browser import Browser, Notebook, Unexpected, expect
+from himalia_hub.selfcheck.browser import Browser, Notebook, Unexpected, expect, run_apart
 
 PICTURES_CELL = """
 import io, zipfile
@@ -190,7 +189,7 @@ class Walk:
 
     def run_cell(self) -> str:
         code = PICTURES_CELL.format(count=self.pictures + 1)
-        printed = asyncio.run(self.notebook.run_cell(code))
+        printed = run_apart(self.notebook.run_cell(code))
         if f"{self.pictures + 1} pictures" not in printed:
             raise Unexpected(f"the cell printed {printed!r}")
         answer = self.notebook.request("GET", "files/selfcheck-pictures.zip")
@@ -396,7 +395,7 @@ class Walk:
         put = {"type": "file", "format": "base64", "content": base64.b64encode(data).decode()}
         expect(self.notebook.request("PUT", "api/contents/selfcheck-one.png", json=put), (200, 201), "writing a file")
         name = "digits-" + self.facts["suffix"]
-        printed = asyncio.run(self.notebook.run_cell(SDK_CELL.format(name=name, service=name)))
+        printed = run_apart(self.notebook.run_cell(SDK_CELL.format(name=name, service=name)))
         rows = len({hashlib.sha256(data).digest() for _, data in self.facts["files"]})
         if f"rows {rows}" not in printed or f"label {path[0]}" not in printed:
             raise Unexpected(f"the cell printed {printed[-300:]!r}")
