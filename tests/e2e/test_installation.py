@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from himalia_hub.selfcheck.browser import Browser, Notebook
-from tests.support.installation import Installation
+from tests.support.installation import Installation, profile_with_room
 
 pytestmark = pytest.mark.e2e
 
@@ -65,9 +65,7 @@ def own(tmp_path: Path) -> Iterator[Installation]:
 def open_notebook(installation: Installation) -> tuple[Browser, Notebook, str]:
     browser = Browser(installation.hub_url)
     browser.sign_in(installation.link())
-    page = browser.hub("GET", "himalia/api/start")
-    spec = next(entry["spec"] for entry in page["profiles"] if entry["verdict"]["verdict"] == "starts_now")
-    wanted = {"name": "kept", "spec_id": spec["id"], "environment": page["default_environment"]}
+    wanted = {"name": "kept", **profile_with_room(browser)}
     server = browser.hub("POST", "himalia/api/notebooks", wanted)["server_name"]
     url = until(lambda: notebook_of(browser, server).get("url"), 120)
     return browser, browser.open_notebook(url), server

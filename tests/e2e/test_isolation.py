@@ -23,7 +23,7 @@ import pytest
 
 from himalia_hub.selfcheck.browser import Browser, Notebook, run_apart
 from tests.e2e.attempts import OWN_CHANNEL, Call, Person, every_attempt
-from tests.support.installation import Installation
+from tests.support.installation import Installation, profile_with_room
 
 pytestmark = pytest.mark.e2e
 
@@ -45,9 +45,7 @@ def order_notebook(installation: Installation, name: str, organisation: str) -> 
     made = installation.person(name, organisation=organisation)
     browser = Browser(installation.hub_url)
     browser.sign_in(installation.admin.link_address(made["token"]))
-    page = browser.hub("GET", "himalia/api/start")
-    spec = next(entry["spec"] for entry in page["profiles"] if entry["verdict"]["verdict"] == "starts_now")
-    wanted = {"name": "work", "spec_id": spec["id"], "environment": page["default_environment"]}
+    wanted = {"name": "work", **profile_with_room(browser)}
     return made, browser, browser.hub("POST", "himalia/api/notebooks", wanted)["server_name"]
 
 

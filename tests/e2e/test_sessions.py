@@ -15,7 +15,7 @@ from tornado import httpclient, websocket
 
 from himalia_hub.selfcheck.browser import Browser, Notebook, run_apart
 from tests.e2e.test_sources import api
-from tests.support.installation import Installation
+from tests.support.installation import Installation, profile_with_room
 
 pytestmark = pytest.mark.e2e
 SOON = 10.0
@@ -46,15 +46,7 @@ def at_home(browser: Browser) -> bool:
 
 
 def running_notebook(browser: Browser) -> Notebook:
-    page: dict[str, Any] = {}
-
-    def fitting() -> Any:
-        """A profile for which there is room; notebooks of tests before may still be ending."""
-        page.update(browser.hub("GET", "himalia/api/start"))
-        return next((one["spec"] for one in page["profiles"] if one["verdict"]["verdict"] == "starts_now"), None)
-
-    until(fitting, 60)
-    wanted = {"name": "kept", "spec_id": fitting()["id"], "environment": page["default_environment"]}
+    wanted = {"name": "kept", **profile_with_room(browser)}
     made = browser.hub("POST", "himalia/api/notebooks", wanted)
 
     def url() -> Any:

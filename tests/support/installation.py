@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from himalia_hub.selfcheck.browser import Browser
 from himalia_hub.supervisor.administration import Administration
 
 HIMALIA = Path(sys.executable).with_name("himalia")
@@ -99,3 +100,15 @@ class Installation:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(10)
+
+
+def profile_with_room(browser: Browser, seconds: float = 60) -> dict[str, Any]:
+    """``spec_id`` and ``environment`` of a profile that starts now; notebooks of earlier tests may still be ending."""
+    deadline = time.monotonic() + seconds
+    while True:
+        page = browser.hub("GET", "himalia/api/start")
+        for one in page["profiles"]:
+            if one["verdict"]["verdict"] == "starts_now":
+                return {"spec_id": one["spec"]["id"], "environment": page["default_environment"]}
+        assert time.monotonic() < deadline, [one["verdict"]["sentence"] for one in page["profiles"]]
+        time.sleep(0.2)
