@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -212,7 +213,8 @@ def test_secrets_are_on_no_disk_and_in_no_argument(harness: LocalHarness) -> Non
 def test_sockets_do_not_cross(harness: LocalHarness) -> None:
     """Abstract and file sockets of the machine and of a neighbour, and System V memory."""
     server = socket.socket(socket.AF_UNIX)
-    server.bind("\0himalia-contract-test")
+    name = f"himalia-contract-{uuid.uuid4().hex}"
+    server.bind("\0" + name)
     server.listen(1)
     neighbour = harness.apply(
         harness.python(
@@ -226,7 +228,7 @@ def test_sockets_do_not_cross(harness: LocalHarness) -> None:
     text = harness.result(
         harness.python(
             "import socket, sys\n"
-            "for name in ['\\0himalia-contract-test', '\\0neighbour', '/tmp/sock', *sys.argv[1:]]:\n"
+            f"for name in ['\\0{name}', '\\0neighbour', '/tmp/sock', *sys.argv[1:]]:\n"
             "    s = socket.socket(socket.AF_UNIX)\n    print(s.connect_ex(name) != 0)\n",
             str(control),
             "/run/dbus/system_bus_socket",
