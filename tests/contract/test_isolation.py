@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import pwd
 import socket
 import subprocess
 import sys
@@ -58,10 +59,11 @@ def test_unsafe_is_never_chosen_by_itself() -> None:
 
 def test_files_of_the_machine_are_hidden(harness: LocalHarness) -> None:
     with tempfile.NamedTemporaryFile(dir="/var/tmp") as outside:
+        administrator = Path(pwd.getpwuid(0).pw_dir)
         paths = [
             "/etc/shadow",
-            "/root/.ssh",
-            "/root/.bashrc",
+            str(administrator / ".ssh"),
+            str(administrator / ".bashrc"),
             "/home/root",
             "/var/lib",
             "/var/log",

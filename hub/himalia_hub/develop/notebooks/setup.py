@@ -14,8 +14,8 @@ from himalia_hub.platform.parts import Platform
 
 def setup(platform: Platform) -> None:
     if platform.config.environments_root is not None and not platform.has(EnvironmentView):
-        registry = EnvironmentRegistry(platform.config.environments_root)
-        platform.provide(RegistryView(registry), as_type=EnvironmentView)
+        environments = EnvironmentRegistry(platform.config.environments_root)
+        platform.provide(RegistryView(environments), as_type=EnvironmentView)
     hub = HubClient(platform.config.hub)
     platform.provide(hub)
     platform.closers.append(hub.close)
