@@ -154,7 +154,7 @@ def test_stop_asked_while_the_shim_could_not_hear_is_heard(harness: LocalHarness
     plan = harness.apply(harness.shell("sleep 60"))
     harness.wait_running(plan)
     journal.write_atomically(str(harness.directory(plan) / "stop"), b'{"grace_seconds": 1}')
-    assert harness.wait_end(plan, seconds=5).exit_reason is ExitReason.STOPPED
+    assert harness.wait_end(plan, seconds=20).exit_reason is ExitReason.STOPPED
 
 
 def test_terminating_the_shim_ends_its_work_in_order(harness: LocalHarness) -> None:

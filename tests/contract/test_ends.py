@@ -124,7 +124,7 @@ def test_a_second_stop_may_be_shorter(harness: LocalHarness) -> None:
     harness.wait(plan, lambda _seen: "up" in harness.output(plan))
     harness.stop(plan, grace_seconds=600)
     harness.stop(plan, grace_seconds=0)
-    assert harness.wait_end(plan, seconds=5).exit_reason is ExitReason.STOPPED
+    assert harness.wait_end(plan, seconds=20).exit_reason is ExitReason.STOPPED
 
 
 def test_stop_of_what_is_not_there_succeeds(harness: LocalHarness) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import pwd
 import socket
 import subprocess
 import sys
 import tempfile
+import uuid
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,10 +61,11 @@ def test_unsafe_is_never_chosen_by_itself() -> None:
 
 def test_files_of_the_machine_are_hidden(harness: LocalHarness) -> None:
     with tempfile.NamedTemporaryFile(dir="/var/tmp") as outside:
+        administrator = Path(pwd.getpwuid(0).pw_dir)
         paths = [
             "/etc/shadow",
-            "/root/.ssh",
-            "/root/.bashrc",
+            str(administrator / ".ssh"),
+            str(administrator / ".bashrc"),
             "/home/root",
             "/var/lib",
             "/var/log",
@@ -214,7 +217,8 @@ def test_secrets_are_on_no_disk_and_in_no_argument(harness: LocalHarness) -> Non
 def test_sockets_do_not_cross(harness: LocalHarness) -> None:
     """Abstract and file sockets of the machine and of a neighbour, and System V memory."""
     server = socket.socket(socket.AF_UNIX)
-    server.bind("\0himalia-contract-test")
+    name = f"himalia-contract-{uuid.uuid4().hex}"
+    server.bind("\0" + name)
     server.listen(1)
     neighbour = harness.apply(
         harness.python(
@@ -228,7 +232,7 @@ def test_sockets_do_not_cross(harness: LocalHarness) -> None:
     text = harness.result(
         harness.python(
             "import socket, sys\n"
-            "for name in ['\\0himalia-contract-test', '\\0neighbour', '/tmp/sock', *sys.argv[1:]]:\n"
+            f"for name in ['\\0{name}', '\\0neighbour', '/tmp/sock', *sys.argv[1:]]:\n"
             "    s = socket.socket(socket.AF_UNIX)\n    print(s.connect_ex(name) != 0)\n",
             str(control),
             "/run/dbus/system_bus_socket",

@@ -3,7 +3,8 @@
 Handlers read on the event loop through Core selects over one open connection; a unit of work that
 writes runs as a plain function in the writer's thread, inside one transaction, so it can never
 span an await or a network call. On SQLite the writer owns the only writing connection and begins
-with ``BEGIN IMMEDIATE``. Committed changes wake whoever waits on :meth:`Database.changed`.
+with ``BEGIN IMMEDIATE``. A read too long for the event loop streams from a connection of its own
+in a thread. Committed changes wake whoever waits on :meth:`Database.changed`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -24,6 +25,8 @@ from sqlalchemy.types import TypeDecorator
 T = TypeVar("T")
 Db = Session | sa.Connection
 """What services take: a session inside a unit of work, a connection for reads."""
+
+STREAM_BATCH = 2000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -138,6 +141,33 @@ class Database:
         finally:
             connection.rollback()
 
+    @contextlib.asynccontextmanager
+    async def stream(
+        self, statement: sa.Select[Any], size: int = STREAM_BATCH
+    ) -> AsyncIterator[AsyncIterator[list[Any]]]:
+        """The rows of a long read in batches, on a connection of its own, fetched off the event loop.
+
+        A context, so that the cursor is closed when its reader fails or is cancelled, not when the
+        collector finds it.
+        """
+        held = contextlib.ExitStack()
+
+        def begin() -> Any:
+            connection = held.enter_context(self.engine.connect())
+            streaming = connection.execution_options(yield_per=size, stream_results=True)
+            return held.enter_context(streaming.execute(statement)).partitions(size)
+
+        try:
+            partitions = await _to_its_end(begin)
+
+            async def batches() -> AsyncIterator[list[Any]]:
+                while (batch := await _to_its_end(lambda: next(partitions, None))) is not None:
+                    yield list(batch)
+
+            yield batches()
+        finally:
+            await _to_its_end(held.close)
+
     def write_now(self, work: Callable[[Session], T]) -> T:
         """Run one unit of work in the calling thread: commit all of it or nothing."""
         with self._lock, Session(self._write_engine, expire_on_commit=False) as session:
@@ -179,3 +209,16 @@ class Database:
         if self._reader is not None:
             self._reader.close()
         self.engine.dispose()
+
+
+async def _to_its_end(call: Callable[[], T]) -> T:
+    """Run a call in a thread; a cancelled caller waits for it, since the connection is in use until then."""
+    work = asyncio.ensure_future(asyncio.to_thread(call))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        while not work.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([work])
+        work.exception()  # read, or it would be reported as never looked at
+        raise

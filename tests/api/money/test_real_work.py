@@ -125,7 +125,7 @@ def test_a_workload_on_the_wire_shows_what_it_costs(installation: Installation) 
     with member.client() as client:
         shown = wait_for(lambda: (found := client.get(f"/workloads/{number}").json())["cost_micros"] and found)
         assert shown["price_per_hour_micros"] == 189_000_000
-        bill = client.get("/bills").json()["items"][0]
+        bill = wait_for(lambda: client.get("/bills").json()["items"])[0]
         assert (bill["state"], bill["price_per_hour_micros"]) == ("open", 189_000_000)
         assert bill["total_micros"] >= shown["cost_micros"]
         assert client.get("/balance").json()["burn_per_hour_micros"] == 189_000_000

@@ -85,7 +85,7 @@ def notebook(root: Path, api_url: str, **environment: str) -> Iterator[Notebook]
         process.wait()
 
 
-def wait_for(check: Callable[[], Any], seconds: float = 20) -> Any:
+def wait_for(check: Callable[[], Any], seconds: float = 120) -> Any:
     deadline = time.monotonic() + seconds
     while not (value := check()):
         assert time.monotonic() < deadline, "the condition did not come true"

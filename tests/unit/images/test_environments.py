@@ -83,11 +83,11 @@ def test_the_newest_of_a_name_is_offered_and_older_ones_stay_reachable(tmp_path:
     record(tmp_path, "base", "cccccccccccc", "2026-11-03T00:00:00+00:00")
     record(tmp_path, "science", "aaaaaaaaaaaa", "2026-11-01T00:00:00+00:00")
     record(tmp_path, "science", "bbbbbbbbbbbb", "2026-11-02T00:00:00+00:00")
-    registry = EnvironmentRegistry(tmp_path)
-    assert [item.reference for item in registry.newest()] == ["science-bbbbbbbbbbbb", "base-cccccccccccc"]
-    older = registry.find("science-aaaaaaaaaaaa")
+    found = EnvironmentRegistry(tmp_path)
+    assert [item.reference for item in found.newest()] == ["science-bbbbbbbbbbbb", "base-cccccccccccc"]
+    older = found.find("science-aaaaaaaaaaaa")
     assert older is not None and older.digest == "aaaaaaaaaaaa"
-    assert registry.find("science-dddddddddddd") is None
+    assert found.find("science-dddddddddddd") is None
 
 
 @pytest.mark.slow

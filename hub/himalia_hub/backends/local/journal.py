@@ -20,6 +20,7 @@ import fcntl
 import json
 import os
 import struct
+import threading
 import time
 import zlib
 
@@ -61,7 +62,7 @@ class Clock:
 
 
 def write_atomically(path: str, data: bytes, *, sync: bool = False, mode: int = 0o600) -> None:
-    temporary = f"{path}.{os.getpid()}.new"
+    temporary = f"{path}.{os.getpid()}.{threading.get_native_id()}.new"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     try:
         write_whole(fd, data)

@@ -15,7 +15,6 @@ from himalia_hub.core.db import Database
 from himalia_hub.core.errors import Conflict, InvalidInput
 from himalia_hub.data.content.store import ContentStore
 from himalia_hub.data.datasets import items, service
-from himalia_hub.data.datasets.filling import open_rows
 from himalia_hub.data.datasets.tables import DatasetItem
 
 BATCH = 500
@@ -65,52 +64,74 @@ def check(dataset: Any, version: Any, wanted: str) -> None:
 
 async def stream(db: Database, store: ContentStore, dataset: Any, version: Any, wanted: str) -> AsyncIterator[bytes]:
     """The archive of a version as ``imagefolder``, ``native`` or ``csv``."""
-    labels = {label["id"]: label["name"] for label in version.label_group["labels"]}
     splits = await store.read(dataset.tenant_id, version.split_digest)
-    sink = _Sink()
-    archive = zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED)
+    writer = _Writer(store, dataset.tenant_id, version.label_group, splits, wanted)
     statement = (
         sa.select(DatasetItem.__table__)
         .where(DatasetItem.dataset_id == dataset.id, service.at_revision(version.revision))
         .order_by(DatasetItem.item)
     )
-    if wanted == "native":
-        text = json.dumps(
-            [{"name": label["name"], "color": label["colour"]} for label in version.label_group["labels"]],
-            ensure_ascii=False,
-            indent=1,
-        )
-        archive.writestr(_entry(f"label_{version.label_group['name']}.json"), text)
-    table = io.StringIO()
-    lines = csv.writer(table)
-    lines.writerow(["path", "labels", "split", "state", "width", "height", "sha256"])
-    async with open_rows(db, statement, BATCH) as rows:
+    writer.begin()
+    async with db.stream(statement, BATCH) as rows:
         async for batch in rows:
-            small = {d: data async for d, data in store.read_many(dataset.tenant_id, [row.digest for row in batch])}
-            for row in batch:
-                names = [labels.get(entry["label_id"], "") for entry in row.labels]
-                split = items.split_of(splits, row.item) or ""
-                path = _path(wanted, row, names, split)
-                if row.digest in small:
-                    archive.writestr(_entry(path), small[row.digest])
-                    yield sink.taken()
-                else:
-                    with archive.open(_entry(path), "w", force_zip64=True) as target:
-                        async for piece in store.open(dataset.tenant_id, row.digest):
-                            target.write(piece)
-                            yield sink.taken()
-                if wanted == "native" and row.labels:
-                    document = [
-                        {"name": name, "score": entry.get("score")}
-                        for name, entry in zip(names, row.labels, strict=True)
-                    ]
-                    archive.writestr(_entry(f"annotation/{row.name}.json"), json.dumps(document, ensure_ascii=False))
-                if wanted == "csv":
-                    lines.writerow([path, "|".join(names), split, row.state, row.width, row.height, row.digest])
-    if wanted == "csv":
-        archive.writestr(_entry("annotations.csv"), "\ufeff" + table.getvalue())
-    archive.close()
-    yield sink.taken()
+            async for piece in writer.add(batch):
+                yield piece
+    yield writer.end()
+
+
+class _Writer:
+    """The archive as it grows; bytes are given on as soon as zipfile has written them."""
+
+    def __init__(
+        self, store: ContentStore, tenant_id: int, label_group: dict[str, Any], splits: bytes, wanted: str
+    ) -> None:
+        self._store, self._tenant_id, self._label_group = store, tenant_id, label_group
+        self._splits, self._wanted = splits, wanted
+        self._names = {label["id"]: label["name"] for label in label_group["labels"]}
+        self._sink = _Sink()
+        self._archive = zipfile.ZipFile(self._sink, "w", zipfile.ZIP_STORED)
+        self._table = io.StringIO()
+        self._lines = csv.writer(self._table)
+
+    def begin(self) -> None:
+        if self._wanted == "native":
+            labels = [{"name": label["name"], "color": label["colour"]} for label in self._label_group["labels"]]
+            text = json.dumps(labels, ensure_ascii=False, indent=1)
+            self._archive.writestr(_entry(f"label_{self._label_group['name']}.json"), text)
+        self._lines.writerow(["path", "labels", "split", "state", "width", "height", "sha256"])
+
+    async def add(self, batch: Sequence[Any]) -> AsyncIterator[bytes]:
+        digests = [row.digest for row in batch]
+        small = {digest: data async for digest, data in self._store.read_many(self._tenant_id, digests)}
+        for row in batch:
+            names = [self._names.get(entry["label_id"], "") for entry in row.labels]
+            split = items.split_of(self._splits, row.item) or ""
+            path = _path(self._wanted, row, names, split)
+            if row.digest in small:
+                self._archive.writestr(_entry(path), small[row.digest])
+                yield self._sink.taken()
+            else:
+                with self._archive.open(_entry(path), "w", force_zip64=True) as target:
+                    async for piece in self._store.open(self._tenant_id, row.digest):
+                        target.write(piece)
+                        yield self._sink.taken()
+            self._describe(row, path, names, split)
+
+    def _describe(self, row: Any, path: str, names: Sequence[str], split: str) -> None:
+        """What the format says about an item beside its bytes."""
+        if self._wanted == "native" and row.labels:
+            document = [
+                {"name": name, "score": entry.get("score")} for name, entry in zip(names, row.labels, strict=True)
+            ]
+            self._archive.writestr(_entry(f"annotation/{row.name}.json"), json.dumps(document, ensure_ascii=False))
+        if self._wanted == "csv":
+            self._lines.writerow([path, "|".join(names), split, row.state, row.width, row.height, row.digest])
+
+    def end(self) -> bytes:
+        if self._wanted == "csv":
+            self._archive.writestr(_entry("annotations.csv"), "\ufeff" + self._table.getvalue())
+        self._archive.close()
+        return self._sink.taken()
 
 
 def _entry(path: str) -> zipfile.ZipInfo:

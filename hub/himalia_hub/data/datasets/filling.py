@@ -7,10 +7,9 @@ again from the start always gives the same result.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,53 +24,8 @@ from himalia_hub.data.datasets import rules, service
 from himalia_hub.data.datasets.tables import Dataset, DatasetItem, DatasetVersion
 from himalia_hub.tenancy.tables import User
 
-BATCH = 2000
-
-
-@contextlib.asynccontextmanager
-async def open_rows(
-    db: Database, statement: sa.Select[Any], size: int = BATCH
-) -> AsyncIterator[AsyncIterator[list[Any]]]:
-    """The rows of a long read in batches, on a connection of its own, fetched off the event loop.
-
-    A context, so that the cursor is closed when its reader fails or is cancelled, not when the
-    collector finds it.
-    """
-    held = contextlib.ExitStack()
-
-    def begin() -> Any:
-        connection = held.enter_context(db.engine.connect())
-        streaming = connection.execution_options(yield_per=size, stream_results=True)
-        return held.enter_context(streaming.execute(statement)).partitions(size)
-
-    try:
-        partitions = await _in_thread(begin)
-
-        async def batches() -> AsyncIterator[list[Any]]:
-            while (batch := await _in_thread(lambda: next(partitions, None))) is not None:
-                yield list(batch)
-
-        yield batches()
-    finally:
-        await _in_thread(held.close)
-
-
-async def _in_thread(call: Callable[[], Any]) -> Any:
-    """Run a call in a thread; a cancelled caller waits for it, as the connection is in use until then."""
-    work = asyncio.ensure_future(asyncio.to_thread(call))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        while not work.done():
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([work])
-        raise
-
-
-def _items(version: Any, *columns: Any) -> sa.Select[Any]:
-    return sa.select(*columns).where(
-        DatasetItem.dataset_id == version.dataset_id, service.at_revision(version.revision)
-    )
+DRAW_BATCH = 20_000
+"""Two short columns a row: larger batches, fewer trips to a thread."""
 
 
 async def fill(handle: TaskHandle) -> dict[str, Any]:
@@ -100,11 +54,11 @@ class _Filler:
         version, tenant = self._version, self._version.tenant_id
         split_counts = await self._draw()
         splits = await self._store.put(tenant, self._splits)
-        columns = (
+        described = self._items(
             DatasetItem.item, DatasetItem.name, DatasetItem.digest, DatasetItem.width, DatasetItem.height,
             DatasetItem.state, DatasetItem.labels,
         )  # fmt: skip
-        async with open_rows(self._db, _items(version, *columns).order_by(DatasetItem.name)) as rows:
+        async with self._db.stream(described.order_by(DatasetItem.name)) as rows:
             annotations = await self._store.put_stream(tenant, self._annotations(rows))
         labels = json.dumps(version.label_group["labels"], ensure_ascii=False, indent=1).encode()
         self._folder.update(f"labels {hashlib.sha256(labels).hexdigest()}\n".encode())
@@ -121,18 +75,22 @@ class _Filler:
                     yield manifests.Entry(f"images/{row.name}", row.digest, row.bytes)
             yield manifests.Entry("labels.json", label_blob.digest, label_blob.size)
 
-        named = _items(version, DatasetItem.name, DatasetItem.digest, DatasetItem.bytes)
-        async with open_rows(self._db, named.order_by(DatasetItem.name)) as rows:
+        named = self._items(DatasetItem.name, DatasetItem.digest, DatasetItem.bytes)
+        async with self._db.stream(named.order_by(DatasetItem.name)) as rows:
             manifest = await manifests.write(self._store, tenant, entries(rows))
         await self._handle.progress(self._total, self._total, force=True)
         await self._db.write(lambda session: self._keep(session, split_counts, splits.digest, digest, manifest))
         return {"version": rules.version_name(version.number), "digest": digest}
 
+    def _items(self, *columns: Any) -> sa.Select[Any]:
+        return sa.select(*columns).where(
+            DatasetItem.dataset_id == self._version.dataset_id, service.at_revision(self._version.revision)
+        )
+
     async def _draw(self) -> dict[str, int]:
         """Assign every item of the revision to a split."""
         strata: dict[str, list[int]] = {}
-        drawn_from = _items(self._version, DatasetItem.item, DatasetItem.labels_key)
-        async with open_rows(self._db, drawn_from, 20_000) as rows:
+        async with self._db.stream(self._items(DatasetItem.item, DatasetItem.labels_key), DRAW_BATCH) as rows:
             async for batch in rows:
                 for item, key in batch:
                     strata.setdefault(key, []).append(item)

@@ -164,13 +164,15 @@ class Intake:
             await self.discard()
 
     async def discard(self) -> None:
-        """End what is still running, then forget what is on disk."""
+        """End what is still running, and forget what is on disk."""
         for check in self._checks:
             check.cancel()
-        await asyncio.gather(*self._checks, return_exceptions=True)
-        for candidate in self._candidates:
-            if candidate.spooled is not None:
-                candidate.spooled.unlink(missing_ok=True)
+        try:
+            await asyncio.gather(*self._checks, return_exceptions=True)
+        finally:
+            for candidate in self._candidates:
+                if candidate.spooled is not None:
+                    candidate.spooled.unlink(missing_ok=True)
 
     async def _stage(self) -> list[Staged]:
         good = {c.digest: c for c in self._candidates if c.refusal is None}

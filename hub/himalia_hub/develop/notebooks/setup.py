@@ -23,8 +23,8 @@ def environment_image(platform: Platform) -> str | None:
 
 def setup(platform: Platform) -> None:
     if platform.config.environments_root is not None and not platform.has(EnvironmentView):
-        registry = EnvironmentRegistry(platform.config.environments_root)
-        platform.provide(RegistryView(registry, environment_image(platform)), as_type=EnvironmentView)
+        environments = EnvironmentRegistry(platform.config.environments_root)
+        platform.provide(RegistryView(environments, environment_image(platform)), as_type=EnvironmentView)
     hub = HubClient(platform.config.hub)
     platform.provide(hub)
     platform.closers.append(hub.close)

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from himalia_hub.core.db import Database
-from himalia_hub.data.datasets.filling import open_rows
 
 ROWS = 50_000
 COUNT = sa.text(
@@ -42,7 +41,7 @@ def statement() -> Any:
 
 def test_all_rows_come_once_in_batches(database: Database, lent: list[Any]) -> None:
     async def read() -> list[int]:
-        async with open_rows(database, statement(), 1_000) as rows:
+        async with database.stream(statement(), 1_000) as rows:
             return [row.n async for batch in rows for row in batch]
 
     assert asyncio.run(read()) == list(range(1, ROWS + 1))
@@ -51,7 +50,7 @@ def test_all_rows_come_once_in_batches(database: Database, lent: list[Any]) -> N
 
 def test_a_reader_that_fails_gives_its_connection_back(database: Database, lent: list[Any]) -> None:
     async def read() -> None:
-        async with open_rows(database, statement(), 10) as rows:
+        async with database.stream(statement(), 10) as rows:
             async for _ in rows:
                 assert len(lent) == 1
                 raise RuntimeError("the reader failed")
@@ -65,7 +64,7 @@ def test_a_reader_that_fails_gives_its_connection_back(database: Database, lent:
 @pytest.mark.parametrize("moment", range(12))
 def test_a_cancelled_reader_gives_its_connection_back(database: Database, lent: list[Any], moment: int) -> None:
     async def read() -> None:
-        async with open_rows(database, statement(), 10) as rows:
+        async with database.stream(statement(), 10) as rows:
             async for _ in rows:
                 pass
 
