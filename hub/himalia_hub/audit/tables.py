@@ -3,7 +3,8 @@
 ``chain`` is the organisation's row id, 0 for what concerns none; ``position`` counts without gaps
 within it. ``audit_heads`` holds where each chain ends, so that a removed last entry is missed, and
 serialises the writers of one chain. ``audit_archives`` names what retention moved to the object
-store; only entries that an archive covers can leave the table.
+store; the database itself refuses to change an entry, and to remove one that no archive covers
+(revision 0002).
 """
 
 from __future__ import annotations
@@ -76,34 +77,3 @@ class AuditArchive(Base):
     bytes: Mapped[int]
     sha256: Mapped[str] = mapped_column(sa.String(64))
     at: Mapped[datetime]
-
-
-ARCHIVED = "EXISTS (SELECT 1 FROM audit_archives a WHERE OLD.id BETWEEN a.first_id AND a.last_id)"
-
-
-def guards(sqlite: bool) -> list[str]:
-    """What makes the database itself refuse: no change of an entry, no removal before its archive."""
-    if sqlite:
-        made = []
-        for table, keep in (("audit_entries", f"WHEN NOT {ARCHIVED} "), ("audit_archives", "")):
-            for verb, condition in (("UPDATE", ""), ("DELETE", keep)):
-                made.append(
-                    f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} {condition}"
-                    f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-                )
-        return made
-    return [
-        "CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-        f"IF TG_OP = 'DELETE' AND TG_TABLE_NAME = 'audit_entries' THEN IF {ARCHIVED} THEN RETURN OLD; END IF; END IF; "
-        "RAISE EXCEPTION '% is append-only', TG_TABLE_NAME; END $$",
-        *(
-            f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
-            "FOR EACH ROW EXECUTE FUNCTION audit_append_only()"
-            for table in ("audit_entries", "audit_archives")
-        ),
-        *(
-            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only()"
-            for table in ("audit_entries", "audit_archives")
-        ),
-    ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from himalia_hub.audit.tables import guards as audit_guards
 from himalia_hub.core.db import UtcDateTime
 
 revision = '0001'
@@ -38,29 +37,10 @@ def _make_append_only() -> None:
 
 
 def upgrade() -> None:
-    op.create_table('audit_archives',
-    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('first_id', sa.BigInteger(), nullable=False),
-    sa.Column('last_id', sa.BigInteger(), nullable=False),
-    sa.Column('first_at', UtcDateTime(), nullable=False),
-    sa.Column('last_at', UtcDateTime(), nullable=False),
-    sa.Column('entries', sa.BigInteger(), nullable=False),
-    sa.Column('key', sa.String(length=255), nullable=False),
-    sa.Column('bytes', sa.BigInteger(), nullable=False),
-    sa.Column('sha256', sa.String(length=64), nullable=False),
-    sa.Column('at', UtcDateTime(), nullable=False),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_audit_archives')),
-    sa.UniqueConstraint('first_id', name=op.f('uq_audit_archives_first_id')),
-    sa.UniqueConstraint('last_id', name=op.f('uq_audit_archives_last_id'))
-    )
     op.create_table('audit_entries',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('chain', sa.BigInteger(), nullable=False),
-    sa.Column('position', sa.BigInteger(), nullable=False),
     sa.Column('at', UtcDateTime(), nullable=False),
-    sa.Column('category', sa.String(length=16), nullable=False),
     sa.Column('tenant_id', sa.BigInteger(), nullable=True),
-    sa.Column('actor_tenant_id', sa.BigInteger(), nullable=True),
     sa.Column('user_id', sa.BigInteger(), nullable=True),
     sa.Column('actor_name', sa.String(length=512), nullable=False),
     sa.Column('roles', sa.String(length=512), nullable=False),
@@ -75,29 +55,12 @@ def upgrade() -> None:
     sa.Column('previous', sa.String(length=64), nullable=False),
     sa.Column('digest', sa.String(length=64), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_audit_entries')),
-    sa.UniqueConstraint('chain', 'position', name=op.f('uq_audit_entries_chain_position')),
     sqlite_autoincrement=True
     )
     with op.batch_alter_table('audit_entries', schema=None) as batch_op:
-        batch_op.create_index('ix_audit_entries_action', ['action', 'id'], unique=False)
-        batch_op.create_index('ix_audit_entries_at', ['at'], unique=False)
-        batch_op.create_index('ix_audit_entries_tenant', ['tenant_id', 'id'], unique=False)
-        batch_op.create_index('ix_audit_entries_user', ['user_id', 'id'], unique=False)
+        batch_op.create_index('ix_audit_entries_tenant', ['tenant_id', 'at'], unique=False)
+        batch_op.create_index('ix_audit_entries_user', ['user_id', 'at'], unique=False)
 
-    op.create_table('audit_heads',
-    sa.Column('chain', sa.BigInteger(), autoincrement=False, nullable=False),
-    sa.Column('position', sa.BigInteger(), nullable=False),
-    sa.Column('digest', sa.String(length=64), nullable=False),
-    sa.PrimaryKeyConstraint('chain', name=op.f('pk_audit_heads'))
-    )
-    op.create_table('captchas',
-    sa.Column('id', sa.String(length=64), nullable=False),
-    sa.Column('answer', sa.String(length=16), nullable=False),
-    sa.Column('created_at', UtcDateTime(), nullable=False),
-    sa.Column('expires_at', UtcDateTime(), nullable=False),
-    sa.Column('used_at', UtcDateTime(), nullable=True),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_captchas'))
-    )
     op.create_table('changes',
     sa.Column('position', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('at', UtcDateTime(), nullable=False),
@@ -145,16 +108,6 @@ def upgrade() -> None:
     sa.Column('expires_at', UtcDateTime(), nullable=False),
     sa.PrimaryKeyConstraint('name', name=op.f('pk_leases'))
     )
-    op.create_table('message_senders',
-    sa.Column('channel', sa.String(length=16), nullable=False),
-    sa.Column('kind', sa.String(length=16), nullable=False),
-    sa.Column('settings', sa.JSON(), nullable=False),
-    sa.Column('sealed_secret', sa.Text(), nullable=False),
-    sa.Column('enabled', sa.Boolean(), nullable=False),
-    sa.Column('version', sa.BigInteger(), nullable=False),
-    sa.Column('updated_at', UtcDateTime(), nullable=False),
-    sa.PrimaryKeyConstraint('channel', name=op.f('pk_message_senders'))
-    )
     op.create_table('metering_cursors',
     sa.Column('id', sa.BigInteger(), nullable=False),
     sa.Column('fact_id', sa.BigInteger(), nullable=False),
@@ -184,18 +137,9 @@ def upgrade() -> None:
     sa.Column('updated_at', UtcDateTime(), nullable=False),
     sa.PrimaryKeyConstraint('level', 'subject_id', 'resource', name=op.f('pk_quota_limits'))
     )
-    op.create_table('quota_states',
-    sa.Column('level', sa.String(length=16), nullable=False),
-    sa.Column('subject_id', sa.BigInteger(), nullable=False),
-    sa.Column('version', sa.BigInteger(), nullable=False),
-    sa.Column('updated_at', UtcDateTime(), nullable=False),
-    sa.Column('updated_by', sa.String(length=512), nullable=False),
-    sa.PrimaryKeyConstraint('level', 'subject_id', name=op.f('pk_quota_states'))
-    )
     op.create_table('resource_specs',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('name', sa.String(length=32), nullable=False),
-    sa.Column('kind', sa.String(length=16), nullable=False),
     sa.Column('scenario', sa.String(length=32), nullable=False),
     sa.Column('cpu_millis', sa.BigInteger(), nullable=False),
     sa.Column('memory_bytes', sa.BigInteger(), nullable=False),
@@ -229,39 +173,6 @@ def upgrade() -> None:
         batch_op.create_index('ix_sign_in_attempts_account', ['account', 'address', 'at'], unique=False)
         batch_op.create_index('ix_sign_in_attempts_address', ['address', 'at'], unique=False)
 
-    op.create_table('sign_in_locks',
-    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('account', sa.String(length=600), nullable=False),
-    sa.Column('address', sa.String(length=64), nullable=False),
-    sa.Column('at', UtcDateTime(), nullable=False),
-    sa.Column('until', UtcDateTime(), nullable=False),
-    sa.Column('released_at', UtcDateTime(), nullable=True),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_sign_in_locks'))
-    )
-    with op.batch_alter_table('sign_in_locks', schema=None) as batch_op:
-        batch_op.create_index('ix_sign_in_locks_account', ['account', 'until'], unique=False)
-        batch_op.create_index('ix_sign_in_locks_address', ['address', 'until'], unique=False)
-
-    op.create_table('sign_in_sources',
-    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('name', sa.String(length=32), nullable=False),
-    sa.Column('title', sa.String(length=64), nullable=False),
-    sa.Column('kind', sa.String(length=200), nullable=False),
-    sa.Column('origin', sa.String(length=8), nullable=False),
-    sa.Column('enabled', sa.Boolean(), nullable=False),
-    sa.Column('settings', sa.JSON(), nullable=False),
-    sa.Column('sealed_secrets', sa.Text(), nullable=False),
-    sa.Column('mapping', sa.JSON(), nullable=False),
-    sa.Column('auto_provision', sa.Boolean(), nullable=False),
-    sa.Column('allow_private', sa.Boolean(), nullable=False),
-    sa.Column('case_sensitive', sa.Boolean(), nullable=False),
-    sa.Column('version', sa.BigInteger(), nullable=False),
-    sa.Column('created_at', UtcDateTime(), nullable=False),
-    sa.Column('updated_at', UtcDateTime(), nullable=False),
-    sa.Column('deleted_at', UtcDateTime(), nullable=True),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_sign_in_sources')),
-    sa.UniqueConstraint('name', name=op.f('uq_sign_in_sources_name'))
-    )
     op.create_table('tenants',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('code', sa.String(length=32), nullable=False),
@@ -269,11 +180,9 @@ def upgrade() -> None:
     sa.Column('description', sa.Text(), nullable=False),
     sa.Column('enabled', sa.Boolean(), nullable=False),
     sa.Column('valid_until', UtcDateTime(), nullable=True),
-    sa.Column('closed_at', UtcDateTime(), nullable=True),
     sa.Column('version', sa.BigInteger(), nullable=False),
     sa.Column('created_at', UtcDateTime(), nullable=False),
     sa.Column('updated_at', UtcDateTime(), nullable=False),
-    sa.Column('deleted_at', UtcDateTime(), nullable=True),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_tenants')),
     sa.UniqueConstraint('code', name=op.f('uq_tenants_code')),
     sa.UniqueConstraint('name', name=op.f('uq_tenants_name'))
@@ -326,26 +235,10 @@ def upgrade() -> None:
     sa.Column('version', sa.BigInteger(), nullable=False),
     sa.Column('created_at', UtcDateTime(), nullable=False),
     sa.Column('updated_at', UtcDateTime(), nullable=False),
-    sa.Column('deleted_at', UtcDateTime(), nullable=True),
     sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_departments_tenant_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_departments')),
     sa.UniqueConstraint('tenant_id', 'name', name=op.f('uq_departments_tenant_id_name')),
     sa.UniqueConstraint('tenant_id', 'number', name=op.f('uq_departments_tenant_id_number'))
-    )
-    op.create_table('groups',
-    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('tenant_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('number', sa.BigInteger(), nullable=False),
-    sa.Column('name', sa.String(length=255), nullable=False),
-    sa.Column('description', sa.Text(), nullable=False),
-    sa.Column('external_name', sa.String(length=512), nullable=False),
-    sa.Column('version', sa.BigInteger(), nullable=False),
-    sa.Column('created_at', UtcDateTime(), nullable=False),
-    sa.Column('updated_at', UtcDateTime(), nullable=False),
-    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_groups_tenant_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_groups')),
-    sa.UniqueConstraint('tenant_id', 'name', name=op.f('uq_groups_tenant_id_name')),
-    sa.UniqueConstraint('tenant_id', 'number', name=op.f('uq_groups_tenant_id_number'))
     )
     op.create_table('holds',
     sa.Column('workload_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), autoincrement=False, nullable=False),
@@ -379,25 +272,6 @@ def upgrade() -> None:
     sa.UniqueConstraint('key', name=op.f('uq_ledger_accounts_key')),
     sa.UniqueConstraint('tenant_id', name=op.f('uq_ledger_accounts_tenant_id'))
     )
-    op.create_table('roles',
-    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('tenant_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
-    sa.Column('number', sa.BigInteger(), nullable=False),
-    sa.Column('name', sa.String(length=64), nullable=False),
-    sa.Column('name_key', sa.String(length=64), nullable=False),
-    sa.Column('description', sa.Text(), nullable=False),
-    sa.Column('permissions', sa.JSON(), nullable=False),
-    sa.Column('version', sa.BigInteger(), nullable=False),
-    sa.Column('created_at', UtcDateTime(), nullable=False),
-    sa.Column('updated_at', UtcDateTime(), nullable=False),
-    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_roles_tenant_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_roles')),
-    sa.UniqueConstraint('number', name=op.f('uq_roles_number')),
-    sa.UniqueConstraint('tenant_id', 'name_key', name=op.f('uq_roles_tenant_id_name_key'))
-    )
-    with op.batch_alter_table('roles', schema=None) as batch_op:
-        batch_op.create_index('uq_roles_platform_name', ['name_key'], unique=True, sqlite_where=sa.text('tenant_id IS NULL'), postgresql_where=sa.text('tenant_id IS NULL'))
-
     op.create_table('storage_usage',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('tenant_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -470,12 +344,6 @@ def upgrade() -> None:
     with op.batch_alter_table('blobs', schema=None) as batch_op:
         batch_op.create_index('ix_blobs_object', ['object_id'], unique=False)
 
-    op.create_table('group_roles',
-    sa.Column('group_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('role', sa.String(length=64), nullable=False),
-    sa.ForeignKeyConstraint(['group_id'], ['groups.id'], name=op.f('fk_group_roles_group_id')),
-    sa.PrimaryKeyConstraint('group_id', 'role', name=op.f('pk_group_roles'))
-    )
     op.create_table('ledger_entries',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('at', UtcDateTime(), nullable=False),
@@ -518,7 +386,6 @@ def upgrade() -> None:
     sa.Column('display_name', sa.String(length=255), nullable=False),
     sa.Column('language', sa.String(length=8), nullable=False),
     sa.Column('enabled', sa.Boolean(), nullable=False),
-    sa.Column('guest', sa.Boolean(), nullable=False),
     sa.Column('epoch', sa.BigInteger(), nullable=False),
     sa.Column('password_hash', sa.String(length=255), nullable=True),
     sa.Column('password_changed_at', UtcDateTime(), nullable=True),
@@ -527,7 +394,6 @@ def upgrade() -> None:
     sa.Column('version', sa.BigInteger(), nullable=False),
     sa.Column('created_at', UtcDateTime(), nullable=False),
     sa.Column('updated_at', UtcDateTime(), nullable=False),
-    sa.Column('deleted_at', UtcDateTime(), nullable=True),
     sa.ForeignKeyConstraint(['department_id'], ['departments.id'], name=op.f('fk_users_department_id')),
     sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_users_tenant_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_users')),
@@ -535,10 +401,6 @@ def upgrade() -> None:
     sa.UniqueConstraint('source', 'name_key', name=op.f('uq_users_source_name_key')),
     sa.UniqueConstraint('tenant_id', 'number', name=op.f('uq_users_tenant_id_number'))
     )
-    with op.batch_alter_table('users', schema=None) as batch_op:
-        batch_op.create_index('ix_users_department', ['department_id'], unique=False)
-        batch_op.create_index('ix_users_updated', ['tenant_id', 'updated_at'], unique=False)
-
     op.create_table('bills',
     sa.Column('workload_id', sa.BigInteger(), nullable=False),
     sa.Column('workload_number', sa.BigInteger(), nullable=False),
@@ -582,34 +444,6 @@ def upgrade() -> None:
         batch_op.create_index('ix_bills_started', ['tenant_id', 'started_at'], unique=False)
         batch_op.create_index('ix_bills_state', ['state', 'tenant_id'], unique=False)
         batch_op.create_index('ix_bills_updated', ['tenant_id', 'updated_at'], unique=False)
-
-    op.create_table('contacts',
-    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('channel', sa.String(length=16), nullable=False),
-    sa.Column('address', sa.String(length=320), nullable=False),
-    sa.Column('confirmed_at', UtcDateTime(), nullable=False),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_contacts_user_id')),
-    sa.PrimaryKeyConstraint('user_id', 'channel', name=op.f('pk_contacts'))
-    )
-    op.create_table('external_identities',
-    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('subject', sa.String(length=512), nullable=False),
-    sa.Column('roles', sa.JSON(), nullable=False),
-    sa.Column('groups', sa.JSON(), nullable=False),
-    sa.Column('department', sa.String(length=255), nullable=False),
-    sa.Column('at', UtcDateTime(), nullable=False),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_external_identities_user_id')),
-    sa.PrimaryKeyConstraint('user_id', name=op.f('pk_external_identities'))
-    )
-    op.create_table('group_members',
-    sa.Column('group_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.ForeignKeyConstraint(['group_id'], ['groups.id'], name=op.f('fk_group_members_group_id')),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_group_members_user_id')),
-    sa.PrimaryKeyConstraint('group_id', 'user_id', name=op.f('pk_group_members'))
-    )
-    with op.batch_alter_table('group_members', schema=None) as batch_op:
-        batch_op.create_index('ix_group_members_user', ['user_id'], unique=False)
 
     op.create_table('inference_services',
     sa.Column('description', sa.Text(), nullable=False),
@@ -727,88 +561,6 @@ def upgrade() -> None:
         batch_op.create_index('ix_models_updated', ['tenant_id', 'updated_at'], unique=False)
         batch_op.create_index('uq_models_live_name', ['owner_id', 'name'], unique=True, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
 
-    op.create_table('one_time_codes',
-    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('purpose', sa.String(length=16), nullable=False),
-    sa.Column('channel', sa.String(length=16), nullable=False),
-    sa.Column('address', sa.String(length=320), nullable=False),
-    sa.Column('digest', sa.String(length=64), nullable=False),
-    sa.Column('failures', sa.BigInteger(), nullable=False),
-    sa.Column('created_at', UtcDateTime(), nullable=False),
-    sa.Column('expires_at', UtcDateTime(), nullable=False),
-    sa.Column('used_at', UtcDateTime(), nullable=True),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_one_time_codes_user_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_one_time_codes'))
-    )
-    with op.batch_alter_table('one_time_codes', schema=None) as batch_op:
-        batch_op.create_index('ix_one_time_codes_user', ['user_id', 'purpose', 'id'], unique=False)
-
-    op.create_table('password_records',
-    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('password_hash', sa.String(length=255), nullable=False),
-    sa.Column('at', UtcDateTime(), nullable=False),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_password_records_user_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_password_records'))
-    )
-    with op.batch_alter_table('password_records', schema=None) as batch_op:
-        batch_op.create_index('ix_password_records_user', ['user_id', 'id'], unique=False)
-
-    op.create_table('presences',
-    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('told_epoch', sa.BigInteger(), nullable=False),
-    sa.Column('active_at', UtcDateTime(), nullable=True),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_presences_user_id')),
-    sa.PrimaryKeyConstraint('user_id', name=op.f('pk_presences'))
-    )
-    with op.batch_alter_table('presences', schema=None) as batch_op:
-        batch_op.create_index('ix_presences_active', ['active_at'], unique=False)
-
-    op.create_table('privacy_acceptances',
-    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('edition', sa.BigInteger(), nullable=False),
-    sa.Column('at', UtcDateTime(), nullable=False),
-    sa.Column('address', sa.String(length=64), nullable=False),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_privacy_acceptances_user_id')),
-    sa.PrimaryKeyConstraint('user_id', 'edition', name=op.f('pk_privacy_acceptances'))
-    )
-    op.create_table('recovery_codes',
-    sa.Column('digest', sa.String(length=64), nullable=False),
-    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('created_at', UtcDateTime(), nullable=False),
-    sa.Column('used_at', UtcDateTime(), nullable=True),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_recovery_codes_user_id')),
-    sa.PrimaryKeyConstraint('digest', name=op.f('pk_recovery_codes'))
-    )
-    with op.batch_alter_table('recovery_codes', schema=None) as batch_op:
-        batch_op.create_index(batch_op.f('ix_recovery_codes_user_id'), ['user_id'], unique=False)
-
-    op.create_table('second_factors',
-    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('method', sa.String(length=16), nullable=False),
-    sa.Column('sealed_secret', sa.String(length=512), nullable=False),
-    sa.Column('last_step', sa.BigInteger(), nullable=False),
-    sa.Column('created_at', UtcDateTime(), nullable=False),
-    sa.Column('confirmed_at', UtcDateTime(), nullable=True),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_second_factors_user_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_second_factors')),
-    sa.UniqueConstraint('user_id', 'method', name=op.f('uq_second_factors_user_id_method'))
-    )
-    op.create_table('sign_in_challenges',
-    sa.Column('digest', sa.String(length=64), nullable=False),
-    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('via', sa.String(length=16), nullable=False),
-    sa.Column('factor_passed', sa.Boolean(), nullable=False),
-    sa.Column('must_set_password', sa.Boolean(), nullable=False),
-    sa.Column('password_digest', sa.String(length=64), nullable=False),
-    sa.Column('created_at', UtcDateTime(), nullable=False),
-    sa.Column('expires_at', UtcDateTime(), nullable=False),
-    sa.Column('used_at', UtcDateTime(), nullable=True),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_sign_in_challenges_user_id')),
-    sa.PrimaryKeyConstraint('digest', name=op.f('pk_sign_in_challenges'))
-    )
     op.create_table('sign_in_links',
     sa.Column('digest', sa.String(length=64), nullable=False),
     sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -817,15 +569,6 @@ def upgrade() -> None:
     sa.Column('used_at', UtcDateTime(), nullable=True),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_sign_in_links_user_id')),
     sa.PrimaryKeyConstraint('digest', name=op.f('pk_sign_in_links'))
-    )
-    op.create_table('sign_in_marks',
-    sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('this_at', UtcDateTime(), nullable=False),
-    sa.Column('this_address', sa.String(length=64), nullable=False),
-    sa.Column('last_at', UtcDateTime(), nullable=True),
-    sa.Column('last_address', sa.String(length=64), nullable=False),
-    sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_sign_in_marks_user_id')),
-    sa.PrimaryKeyConstraint('user_id', name=op.f('pk_sign_in_marks'))
     )
     op.create_table('step_ups',
     sa.Column('digest', sa.String(length=64), nullable=False),
@@ -897,14 +640,9 @@ def upgrade() -> None:
     op.create_table('user_roles',
     sa.Column('user_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('role', sa.String(length=64), nullable=False),
-    sa.Column('department_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=True),
-    sa.ForeignKeyConstraint(['department_id'], ['departments.id'], name=op.f('fk_user_roles_department_id')),
     sa.ForeignKeyConstraint(['user_id'], ['users.id'], name=op.f('fk_user_roles_user_id')),
     sa.PrimaryKeyConstraint('user_id', 'role', name=op.f('pk_user_roles'))
     )
-    with op.batch_alter_table('user_roles', schema=None) as batch_op:
-        batch_op.create_index('ix_user_roles_role', ['role'], unique=False)
-
     op.create_table('workloads',
     sa.Column('kind', sa.String(length=64), nullable=False),
     sa.Column('object_kind', sa.String(length=64), nullable=False),
@@ -1013,20 +751,6 @@ def upgrade() -> None:
         batch_op.create_index('ix_datasets_updated', ['tenant_id', 'updated_at'], unique=False)
         batch_op.create_index('uq_datasets_live_name', ['owner_id', 'name'], unique=True, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
 
-    op.create_table('member_imports',
-    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('tenant_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('number', sa.BigInteger(), nullable=False),
-    sa.Column('task_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('dry_run', sa.Boolean(), nullable=False),
-    sa.Column('encoding', sa.String(length=16), nullable=False),
-    sa.Column('rows', sa.JSON(), nullable=False),
-    sa.Column('created_at', UtcDateTime(), nullable=False),
-    sa.ForeignKeyConstraint(['task_id'], ['tasks.id'], name=op.f('fk_member_imports_task_id')),
-    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_member_imports_tenant_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_member_imports')),
-    sa.UniqueConstraint('tenant_id', 'number', name=op.f('uq_member_imports_tenant_id_number'))
-    )
     op.create_table('model_versions',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('tenant_id', sa.BigInteger(), nullable=False),
@@ -1052,7 +776,6 @@ def upgrade() -> None:
     sa.Column('server_name', sa.String(length=64), nullable=False),
     sa.Column('description', sa.String(length=255), nullable=False),
     sa.Column('spec_id', sa.BigInteger(), nullable=False),
-    sa.Column('accelerator_spec_id', sa.BigInteger(), nullable=True),
     sa.Column('environment', sa.String(length=64), nullable=False),
     sa.Column('bindings', sa.JSON(), nullable=False),
     sa.Column('stop_when_idle_seconds', sa.BigInteger(), nullable=True),
@@ -1349,15 +1072,6 @@ def upgrade() -> None:
     with op.batch_alter_table('label_operations', schema=None) as batch_op:
         batch_op.create_index('ix_label_operations_item', ['dataset_id', 'item', 'id'], unique=False)
 
-    op.create_table('member_import_lines',
-    sa.Column('import_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('line', sa.BigInteger(), nullable=False),
-    sa.Column('outcome', sa.String(length=16), nullable=False),
-    sa.Column('name', sa.String(length=512), nullable=False),
-    sa.Column('problems', sa.JSON(), nullable=False),
-    sa.ForeignKeyConstraint(['import_id'], ['member_imports.id'], name=op.f('fk_member_import_lines_import_id')),
-    sa.PrimaryKeyConstraint('import_id', 'line', name=op.f('pk_member_import_lines'))
-    )
     op.create_table('model_aliases',
     sa.Column('model_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('name', sa.String(length=64), nullable=False),
@@ -1445,33 +1159,10 @@ def upgrade() -> None:
     sa.ForeignKeyConstraint(['series_id'], ['run_series.id'], name=op.f('fk_run_points_series_id')),
     sa.PrimaryKeyConstraint('series_id', 'step', name=op.f('pk_run_points'))
     )
-    op.create_table('shares',
-    sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('tenant_id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('number', sa.BigInteger(), nullable=False),
-    sa.Column('object_kind', sa.String(length=32), nullable=False),
-    sa.Column('object_id', sa.BigInteger(), nullable=False),
-    sa.Column('receiver_kind', sa.String(length=16), nullable=False),
-    sa.Column('receiver_id', sa.BigInteger(), nullable=False),
-    sa.Column('access', sa.BigInteger(), nullable=False),
-    sa.Column('shared_by', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
-    sa.Column('created_at', UtcDateTime(), nullable=False),
-    sa.ForeignKeyConstraint(['shared_by'], ['users.id'], name=op.f('fk_shares_shared_by')),
-    sa.ForeignKeyConstraint(['tenant_id'], ['tenants.id'], name=op.f('fk_shares_tenant_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_shares')),
-    sa.UniqueConstraint('object_kind', 'object_id', 'receiver_kind', 'receiver_id', name=op.f('uq_shares_object_kind_object_id_receiver_kind_receiver_id')),
-    sa.UniqueConstraint('tenant_id', 'number', name=op.f('uq_shares_tenant_id_number'))
-    )
-    with op.batch_alter_table('shares', schema=None) as batch_op:
-        batch_op.create_index('ix_shares_receiver', ['tenant_id', 'object_kind', 'receiver_kind', 'receiver_id', 'object_id'], unique=False)
-
     _make_append_only()
-    for statement in audit_guards(op.get_bind().dialect.name == "sqlite"):
-        op.execute(statement)
 
 
 def downgrade() -> None:
-    op.drop_table('shares')
     op.drop_table('run_points')
     with op.batch_alter_table('import_results', schema=None) as batch_op:
         batch_op.drop_index('ix_import_results_outcome')
@@ -1487,7 +1178,6 @@ def downgrade() -> None:
     op.drop_table('run_files')
     op.drop_table('model_files')
     op.drop_table('model_aliases')
-    op.drop_table('member_import_lines')
     with op.batch_alter_table('label_operations', schema=None) as batch_op:
         batch_op.drop_index('ix_label_operations_item')
 
@@ -1547,7 +1237,6 @@ def downgrade() -> None:
 
     op.drop_table('notebooks')
     op.drop_table('model_versions')
-    op.drop_table('member_imports')
     with op.batch_alter_table('datasets', schema=None) as batch_op:
         batch_op.drop_index('uq_datasets_live_name', sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.drop_index('ix_datasets_updated')
@@ -1564,9 +1253,6 @@ def downgrade() -> None:
         batch_op.drop_index('ix_workloads_ended')
 
     op.drop_table('workloads')
-    with op.batch_alter_table('user_roles', schema=None) as batch_op:
-        batch_op.drop_index('ix_user_roles_role')
-
     op.drop_table('user_roles')
     with op.batch_alter_table('tokens', schema=None) as batch_op:
         batch_op.drop_index('ix_tokens_workload')
@@ -1580,27 +1266,7 @@ def downgrade() -> None:
 
     op.drop_table('tasks')
     op.drop_table('step_ups')
-    op.drop_table('sign_in_marks')
     op.drop_table('sign_in_links')
-    op.drop_table('sign_in_challenges')
-    op.drop_table('second_factors')
-    with op.batch_alter_table('recovery_codes', schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f('ix_recovery_codes_user_id'))
-
-    op.drop_table('recovery_codes')
-    op.drop_table('privacy_acceptances')
-    with op.batch_alter_table('presences', schema=None) as batch_op:
-        batch_op.drop_index('ix_presences_active')
-
-    op.drop_table('presences')
-    with op.batch_alter_table('password_records', schema=None) as batch_op:
-        batch_op.drop_index('ix_password_records_user')
-
-    op.drop_table('password_records')
-    with op.batch_alter_table('one_time_codes', schema=None) as batch_op:
-        batch_op.drop_index('ix_one_time_codes_user')
-
-    op.drop_table('one_time_codes')
     with op.batch_alter_table('models', schema=None) as batch_op:
         batch_op.drop_index('uq_models_live_name', sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
         batch_op.drop_index('ix_models_updated')
@@ -1626,12 +1292,6 @@ def downgrade() -> None:
         batch_op.drop_index('ix_inference_services_owner')
 
     op.drop_table('inference_services')
-    with op.batch_alter_table('group_members', schema=None) as batch_op:
-        batch_op.drop_index('ix_group_members_user')
-
-    op.drop_table('group_members')
-    op.drop_table('external_identities')
-    op.drop_table('contacts')
     with op.batch_alter_table('bills', schema=None) as batch_op:
         batch_op.drop_index('ix_bills_updated')
         batch_op.drop_index('ix_bills_state')
@@ -1640,17 +1300,12 @@ def downgrade() -> None:
         batch_op.drop_index('ix_bills_object')
 
     op.drop_table('bills')
-    with op.batch_alter_table('users', schema=None) as batch_op:
-        batch_op.drop_index('ix_users_updated')
-        batch_op.drop_index('ix_users_department')
-
     op.drop_table('users')
     with op.batch_alter_table('ledger_entries', schema=None) as batch_op:
         batch_op.drop_index('ix_ledger_entries_tenant_at')
         batch_op.drop_index('ix_ledger_entries_bill')
 
     op.drop_table('ledger_entries')
-    op.drop_table('group_roles')
     with op.batch_alter_table('blobs', schema=None) as batch_op:
         batch_op.drop_index('ix_blobs_object')
 
@@ -1668,16 +1323,11 @@ def downgrade() -> None:
         batch_op.drop_index('ix_storage_usage_owner')
 
     op.drop_table('storage_usage')
-    with op.batch_alter_table('roles', schema=None) as batch_op:
-        batch_op.drop_index('uq_roles_platform_name', sqlite_where=sa.text('tenant_id IS NULL'), postgresql_where=sa.text('tenant_id IS NULL'))
-
-    op.drop_table('roles')
     op.drop_table('ledger_accounts')
     with op.batch_alter_table('holds', schema=None) as batch_op:
         batch_op.drop_index('ix_holds_tenant')
 
     op.drop_table('holds')
-    op.drop_table('groups')
     op.drop_table('departments')
     with op.batch_alter_table('usage_facts', schema=None) as batch_op:
         batch_op.drop_index('uq_usage_facts_edges', sqlite_where=sa.text("fact IN ('opened', 'closed')"), postgresql_where=sa.text("fact IN ('opened', 'closed')"))
@@ -1686,12 +1336,6 @@ def downgrade() -> None:
     op.drop_table('usage_facts')
     op.drop_table('thumbnails')
     op.drop_table('tenants')
-    op.drop_table('sign_in_sources')
-    with op.batch_alter_table('sign_in_locks', schema=None) as batch_op:
-        batch_op.drop_index('ix_sign_in_locks_address')
-        batch_op.drop_index('ix_sign_in_locks_account')
-
-    op.drop_table('sign_in_locks')
     with op.batch_alter_table('sign_in_attempts', schema=None) as batch_op:
         batch_op.drop_index('ix_sign_in_attempts_address')
         batch_op.drop_index('ix_sign_in_attempts_account')
@@ -1702,14 +1346,12 @@ def downgrade() -> None:
         batch_op.drop_index('uq_resource_specs_live_name', sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
 
     op.drop_table('resource_specs')
-    op.drop_table('quota_states')
     op.drop_table('quota_limits')
     with op.batch_alter_table('price_entries', schema=None) as batch_op:
         batch_op.drop_index('ix_price_entries_resource')
 
     op.drop_table('price_entries')
     op.drop_table('metering_cursors')
-    op.drop_table('message_senders')
     op.drop_table('leases')
     op.drop_table('idempotency_records')
     op.drop_table('dataset_item_labels')
@@ -1718,7 +1360,8 @@ def downgrade() -> None:
         batch_op.drop_index('ix_changes_tenant')
 
     op.drop_table('changes')
-    op.drop_table('captchas')
-    op.drop_table('audit_heads')
+    with op.batch_alter_table('audit_entries', schema=None) as batch_op:
+        batch_op.drop_index('ix_audit_entries_user')
+        batch_op.drop_index('ix_audit_entries_tenant')
+
     op.drop_table('audit_entries')
-    op.drop_table('audit_archives')
