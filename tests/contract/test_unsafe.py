@@ -102,3 +102,16 @@ def test_sockets_of_kernels_have_a_place_with_a_short_path(unsafe: LocalHarness)
     mode, folder = unsafe.result(plan).split()
     assert (mode, len(folder) <= 40) == ("700", True), folder
     assert not os.path.exists(folder), "it outlives its workload"
+
+
+def test_a_killed_shim_leaves_no_folder_of_sockets(unsafe: LocalHarness) -> None:
+    plan = unsafe.apply(
+        unsafe.shell('touch "$JUPYTER_RUNTIME_DIR/kernel-socket"; echo "$JUPYTER_RUNTIME_DIR"; sleep 60')
+    )
+    unsafe.wait(plan, lambda _seen: unsafe.output(plan).endswith("\n"))
+    folder = unsafe.output(plan).strip()
+    os.kill(unsafe.shim_pid(plan), signal.SIGKILL)
+    assert unsafe.wait_end(plan).exit_reason is ExitReason.RUNNER_LOST
+    assert os.path.exists(f"{folder}/kernel-socket")
+    unsafe.delete(plan)
+    assert not os.path.exists(folder)

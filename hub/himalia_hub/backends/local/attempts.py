@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from himalia_hub.backends.local import journal
+from himalia_hub.backends.local import journal, unsafe
 from himalia_hub.backends.local.replica import ReplicaFiles
 from himalia_hub.backends.protocol import ExitReason, FolderMount, Resources, WorkloadPlan
 
@@ -119,6 +119,8 @@ class AttemptStore:
         return files
 
     def remove(self, files: AttemptFiles) -> None:
+        for replica in files.replicas:
+            unsafe.remove_socket_folder(str(replica.directory))  # a shim that was killed left its own
         shutil.rmtree(files.directory)
         self._known.pop(files.key, None)
         with contextlib.suppress(OSError):  # other attempts of the workload are still there

@@ -49,7 +49,6 @@ class Shim:
         self.disk = DiskWatch(self.loop, spec["disk_paths"], spec["disk_bytes"], spec["disk_reserve_bytes"])
         self.ending: Ending | None = None
         self.space: netns.NetworkSpace | None = None
-        self._socket_folder = ""
         self.pid = 0
         self.sandbox_pid = 0
         self._candidate = 0
@@ -197,8 +196,7 @@ class Shim:
             view = unsafe.PathView(binds)
             command, working_directory = [view(word) for word in command], view(working_directory)
             self.environment = {name: view(value) for name, value in self.environment.items()}
-            self._socket_folder = unsafe.socket_folder()
-            self.environment.setdefault("JUPYTER_RUNTIME_DIR", self._socket_folder)
+            self.environment.setdefault("JUPYTER_RUNTIME_DIR", unsafe.socket_folder(self.directory))
         # Without a control group the meter ends what outgrows its limit; this only bounds a sudden leap.
         limit_data = 2 * spec["memory_bytes"] if not self.group.limits_memory else 0
         start = sandbox.Start(
@@ -480,8 +478,8 @@ class Shim:
         beat = self.beat()
         if not self.group.kill_and_remove():
             complain("the control group could not be removed")
-        if self._socket_folder:
-            unsafe.remove_socket_folder(self._socket_folder)
+        if self.level == "unsafe":
+            unsafe.remove_socket_folder(self.directory)
         if self.status["started_at"] is not None and self.wait_status is None:
             self.ended_at = self.clock.now()
         ended_at = self.ended_at if self.status["started_at"] is not None else self.clock.now()

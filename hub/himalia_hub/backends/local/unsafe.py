@@ -15,6 +15,8 @@ import socket
 from himalia_hub.backends.local import addresses
 from himalia_hub.backends.local.sandbox import Bind
 
+_SOCKETS = "/tmp/himalia-"
+_LINK = "sockets"
 _NOT_SHOWN = ("/etc/", "/tmp", "/var/tmp", "/dev/")
 
 
@@ -34,25 +36,32 @@ class PathView:
         return self._pattern.sub(lambda match: self._places[match.group(1)], text)
 
 
-def socket_folder() -> str:
-    """A new folder of this account's with a path short enough for sockets in it.
+def socket_folder(directory: str) -> str:
+    """A new folder of this account's with a path short enough for sockets in it; the replica's folder names it.
 
     The address of a Unix socket has 107 bytes; a home inside a state directory leaves none of them
     for a kernel's.
     """
-    path = f"/tmp/himalia-{os.urandom(8).hex()}"
+    path = f"{_SOCKETS}{os.urandom(8).hex()}"
+    os.symlink(path, os.path.join(directory, _LINK))  # first, so that a killed shim leaves none that nobody knows
     os.mkdir(path, 0o700)
     return path
 
 
-def remove_socket_folder(path: str) -> None:
-    """Remove it with the sockets left in it; by hand, because ``shutil`` would stay in every shim's memory."""
+def remove_socket_folder(directory: str) -> None:
+    """Remove what a replica's folder names, and the sockets left in it.
+
+    By hand, because ``shutil`` would stay in every shim's memory.
+    """
     try:
+        path = os.readlink(os.path.join(directory, _LINK))
+        if not path.startswith(_SOCKETS):
+            return
         for entry in os.scandir(path):
             os.unlink(entry.path)
         os.rmdir(path)
     except OSError:
-        pass  # the person put a folder there, which is theirs
+        pass  # there is none, or the person put a folder there, which is theirs
 
 
 def shared_listener(port: int) -> socket.socket | None:
