@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-from himalia_hub.backends.protocol import BackendError, FileMount, FolderMount, HomeMount, WorkloadPlan
+from himalia_hub.backends.checks import check_mounts, check_ports, check_work
+from himalia_hub.backends.protocol import BackendError, WorkloadPlan
 
 PREFIX = "himalia/"
 MANAGER = "himalia"
@@ -26,10 +27,6 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _WORKLOAD = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _OWNER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _KEY_SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-_VARIABLE = re.compile(r"[^=\0]+")
-_RESERVED_PATHS = ("/usr", "/proc", "/dev", "/sys", "/bin", "/sbin", "/lib", "/lib64")
-_MOUNTABLE = "/usr/local/serving/"
 
 
 def namespace(release: str, tenant: str) -> str:
@@ -81,49 +78,13 @@ def check_plan(plan: WorkloadPlan) -> None:
         raise BackendError(f"tenant {plan.tenant!r} is not a DNS label", retryable=False)
     if not _OWNER.fullmatch(plan.owner):
         raise BackendError(f"owner {plan.owner!r} is not a label's value", retryable=False)
-    if plan.attempt < 0 or plan.replicas < 1:
-        raise BackendError("attempt must be 0 or more and replicas 1 or more", retryable=False)
-    if not plan.command:
-        raise BackendError("the plan has no command", retryable=False)
+    check_work(plan)
     if plan.resources.cpu_millis < 1 or plan.resources.memory_bytes < 1:
         raise BackendError("cpu_millis and memory_bytes must be above 0", retryable=False)
-    numbers = [port.number for port in plan.ports]
-    if any(not 0 < number < 65536 for number in numbers):
-        raise BackendError(f"a port of {numbers} is out of range", retryable=False)
-    if len(set(numbers)) != len(numbers) or len({port.name for port in plan.ports}) != len(numbers):
-        raise BackendError("port names and numbers must be unique", retryable=False)
-    if plan.probe is not None and plan.probe.port not in {port.name for port in plan.ports}:
-        raise BackendError(f"the probe names port {plan.probe.port!r}, which the plan lacks", retryable=False)
+    check_ports(plan)
     if plan.probe is not None and plan.probe.statuses:
         raise BackendError(
             f"the probe wants exactly {plan.probe.statuses}; a kubelet's probe is content with any status below 400",
             retryable=False,
         )
-    for name, value in (*plan.environment.items(), *plan.secrets.items()):
-        if not _VARIABLE.fullmatch(name) or "\0" in value:
-            raise BackendError(f"environment variable {name!r} has a forbidden character", retryable=False)
-    _check_mounts(plan)
-
-
-def _check_mounts(plan: WorkloadPlan) -> None:
-    seen: set[str] = set()
-    for mount in plan.mounts:
-        path = mount.path
-        parts = path.split("/")
-        if not path.startswith("/") or any(part in ("", ".", "..") for part in parts[1:]) or ":" in path:
-            raise BackendError(f"mount path {path!r} is not an absolute, plain path", retryable=False)
-        inside = any(path == taken or path.startswith(taken + "/") for taken in _RESERVED_PATHS)
-        if inside and not path.startswith(_MOUNTABLE):
-            raise BackendError(f"mount path {path!r} is inside a folder of the system", retryable=False)
-        if path in seen:
-            raise BackendError(f"two mounts at {path!r}", retryable=False)
-        seen.add(path)
-        match mount:
-            case HomeMount(key=key):
-                home_claim(key)
-            case FolderMount(manifest=manifest):
-                if not _DIGEST.fullmatch(manifest):
-                    raise BackendError(f"{manifest!r} is not a manifest's digest", retryable=False)
-            case FileMount(mode=mode):
-                if mode & ~0o777:
-                    raise BackendError(f"file mode {mode:o} has special bits", retryable=False)
+    check_mounts(plan, home_claim, forbidden="\0:")
