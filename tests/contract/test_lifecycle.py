@@ -56,7 +56,7 @@ def test_last_proof_of_life_is_never_much_older_than_a_second(harness: LocalHarn
 
 def test_apply_twice_runs_once(harness: LocalHarness) -> None:
     plan = harness.apply(harness.shell("echo ran; sleep 60"))
-    harness.wait_running(plan)
+    harness.wait(plan, lambda _seen: harness.output(plan) == "ran\n")
     harness.apply(plan)
     harness.stop(plan)
     harness.wait_end(plan)
@@ -72,7 +72,7 @@ def test_apply_at_once_from_everywhere_runs_once(harness: LocalHarness) -> None:
         await asyncio.gather(*(harness.backend.apply(plan) for _ in range(6)))
 
     harness.run(everywhere())
-    harness.wait_running(plan)
+    harness.wait(plan, lambda _seen: harness.output(plan) != "")
     harness.stop(plan)
     harness.wait_end(plan)
     assert harness.output(plan) == "ran\n"
