@@ -1,33 +1,14 @@
 'use strict';
 // The account page: shows what the platform answers and asks it for changes. It decides nothing.
 (() => {
-  const given = JSON.parse(document.getElementById('data').textContent);
-  const texts = given.texts;
+  const { given, texts, t, el, byId } = shared;
   const locale = given.language === 'zh' ? 'zh-CN' : 'en';
   const root = document.getElementById('page');
-  const byId = id => document.getElementById(id);
   let page = given.page;
 
-  const t = (key, values = {}) =>
-    (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
   const moment = text =>
     new Date(text).toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'short' });
   const day = text => new Date(text).toLocaleDateString(locale, { dateStyle: 'medium' });
-
-  function el(tag, options = {}, ...children) {
-    const node = document.createElement(tag);
-    for (const [name, value] of Object.entries(options)) {
-      if (name === 'on') {
-        for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
-      } else if (value === true) {
-        node.setAttribute(name, '');
-      } else if (value !== false && value != null) {
-        node.setAttribute(name, value);
-      }
-    }
-    node.append(...children.flat(Infinity).filter(child => child != null && child !== ''));
-    return node;
-  }
 
   function say(sentence, good = false) {
     for (const [id, text] of [['problem', good ? '' : sentence], ['note', good ? sentence : '']]) {

@@ -21,36 +21,16 @@
     open: [['path', { d: 'M9 3h4v4M13 3 7.500 8.500M11 9.500V13H3V5h3.500' }]]
   };
 
-  const given = JSON.parse(document.getElementById('data').textContent);
-  const texts = given.texts;
+  const { given, texts, t, el, byId } = shared;
   const zh = given.language === 'zh';
   const locale = zh ? 'zh-CN' : 'en';
   const root = document.getElementById('page');
-  const byId = id => document.getElementById(id);
   let page = given.page;
   let chosen = null;
   let accelerator = null;
   let nameTouched = false;
   let timer = 0;
   const drawn = {};
-
-  const t = (key, values = {}) =>
-    (texts[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
-
-  function el(tag, options = {}, ...children) {
-    const node = document.createElement(tag);
-    for (const [name, value] of Object.entries(options)) {
-      if (name === 'on') {
-        for (const [event, listener] of Object.entries(value)) node.addEventListener(event, listener);
-      } else if (value === true) {
-        node.setAttribute(name, '');
-      } else if (value !== false && value != null) {
-        node.setAttribute(name, value);
-      }
-    }
-    node.append(...children.filter(child => child != null && child !== ''));
-    return node;
-  }
 
   function shape(tag, attributes) {
     const node = document.createElementNS(SVG, tag);
