@@ -105,7 +105,7 @@ def test_1_sign_in_and_start(walker: Walker, suffix: str) -> None:
     page.locator("#repeat, [name=repeat]").first.fill("Tea time 42")
     for box in page.locator("form input[type=checkbox]").all():
         box.check()
-    page.locator("form button").last.click()
+    page.locator("form button.p").click()
     page.wait_for_url("**/hub/home")
     expect(page.get_by_text("starts now").first).to_be_visible()
     expect(page.locator("body")).to_contain_text("/h")
@@ -322,7 +322,7 @@ def test_8_an_administrator_recharges(installation: Installation, browser: Brows
     page.locator("[name=repeat]").first.fill("Tea time 42")
     for box in page.locator("form input[type=checkbox]").all():
         box.check()
-    page.locator("form button").last.click()
+    page.locator("form button.p").click()
     page.wait_for_url("**/hub/home")
     page.locator("#start").click()
     page.wait_for_url("**/lab**", timeout=90_000)
