@@ -17,10 +17,10 @@ Every method may be called again with the same arguments after any crash and mus
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 
 class BackendError(Exception):
@@ -263,6 +263,30 @@ class WorkloadBackend(Protocol):
         """Run a command inside a running replica; answers exit code and output (1 MiB at most)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a watching backend says of the time since it was last asked.
+
+    Args:
+        workloads: Keys of those that may answer otherwise than before.
+        true_at: Until when all others are known to have gone on as they were.
+    """
+
+    workloads: frozenset[str]
+    true_at: datetime
+
+
+@runtime_checkable
+class WatchingBackend(Protocol):
+    """A backend that is told of changes, so that what merely goes on need not be looked at."""
+
+    def take_changes(self) -> Changes:
+        """Since this was last asked; for one reader. The first answer names all."""
+
+    def observe_some(self, workloads: Iterable[str]) -> Sequence[ObservedWorkload]:
+        """As ``observe``, of these alone."""
+
+
 class NodeBackend(Protocol):
     async def nodes(self) -> Sequence[NodeCapacity]: ...
 
@@ -287,6 +311,9 @@ class RouteTarget:
     addresses: tuple[str, ...]
     weight: int
     grpc_addresses: tuple[str, ...] = ()
+    workload: str = ""
+    attempt: int = 0
+    """What answers there: a cluster's own gateway leads to it by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from himalia_hub.compute.explain import Explanation
 from himalia_hub.compute.phases import Phase
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock
+from himalia_hub.core.usage import Fact
 
 
 @dataclass(slots=True, eq=False)
@@ -27,10 +28,19 @@ class Change:
 
     @property
     def matters(self) -> bool:
+        return bool(self.due) or self.edits
+
+    @property
+    def beats(self) -> bool:
+        """It goes on as it was: nothing but its proof of life is to be written."""
+        return bool(self.due) and not self.edits and all(fact.fact is Fact.ALIVE for fact in self.due)
+
+    @property
+    def edits(self) -> bool:
+        """Something of the workload itself changes."""
         row, decision = self.row, self.decision
         return bool(
-            self.due
-            or decision.apply
+            decision.apply
             or decision.restart_at
             or decision.phase != row.phase
             or (not keeps_why(row, decision) and (decision.why.reason, decision.why.text) != (row.reason, row.message))

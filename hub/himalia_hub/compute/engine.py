@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,6 +61,7 @@ class Engine:
     draining: bool = False
     _kinds: dict[str, Translator] = field(default_factory=dict)
     _launches: dict[tuple[int, int], Any] = field(default_factory=dict)
+    _edits: deque[int] = field(default_factory=deque)
     _loop: asyncio.AbstractEventLoop | None = None
 
     async def open(self) -> None:
@@ -262,6 +264,7 @@ class Engine:
         session.add(row)
         session.flush()
         objects.touch(session, "workload", row, op="created")
+        self._edited(session, row)
         return row
 
     def admit_queue(self, session: Session) -> list[Workload]:
@@ -310,7 +313,23 @@ class Engine:
     def changed(self, session: Session, row: Workload) -> None:
         """Tell that something about a workload changed."""
         objects.touch(session, "workload", row)
+        self._edited(session, row)
         self.translator(row.kind).on_change(session, row)
+
+    def _edited(self, session: Session, row: Workload) -> None:
+        """Once committed, the reconciler reads the row anew; see :meth:`take_edited`."""
+        edited = session.info.get("himalia_edited")
+        if edited is None:
+            edited = session.info["himalia_edited"] = set()
+            event.listen(session, "after_commit", lambda _session: self._edits.extend(edited))
+        edited.add(row.id)
+
+    def take_edited(self) -> set[int]:
+        """The workloads that this process changed since this was last asked; for one reader."""
+        taken = set()
+        while self._edits:
+            taken.add(self._edits.popleft())
+        return taken
 
     def request_stop(
         self, session: Session, row: Workload, why: Explanation = STOPPED_BY_USER, *, grace_seconds: int | None = None

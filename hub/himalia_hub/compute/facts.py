@@ -52,7 +52,8 @@ class FactBook:
     """Intervals of live workloads, and of ended ones whose end is in doubt."""
 
     def __init__(self) -> None:
-        self._intervals: dict[Key, Interval] = {}
+        self._intervals: dict[int, dict[Key, Interval]] = {}
+        """By workload, so that a look at one costs nothing for all the others."""
 
     def load(self, db: Db) -> None:
         """Read back what earlier processes wrote."""
@@ -80,10 +81,10 @@ class FactBook:
             )
 
     def _note(self, fact: NewFact) -> None:
-        interval = self._intervals.get(fact.key)
+        of_workload = self._intervals.setdefault(fact.key[0], {})
+        interval = of_workload.get(fact.key)
         if interval is None:
-            interval = Interval(fact.opened_at, fact.at, fact.at, fact.node)
-            self._intervals[fact.key] = interval
+            interval = of_workload[fact.key] = Interval(fact.opened_at, fact.at, fact.at, fact.node)
         interval.written_at = max(interval.written_at, fact.at)
         interval.seen_at = max(interval.seen_at, fact.at)
         if fact.fact in (Fact.CLOSED, Fact.CORRECTED):
@@ -91,10 +92,24 @@ class FactBook:
             interval.certain = fact.source is FactSource.EXIT
 
     def seen(self, workload_id: int, attempt: int) -> bool:
-        return any(key[0] == workload_id and key[1] == attempt for key in self._intervals)
+        return any(key[1] == attempt for key in self._of(workload_id))
+
+    def _of(self, workload_id: int) -> dict[Key, Interval]:
+        return self._intervals.get(workload_id, {})
 
     def started_at(self, workload_id: int) -> datetime | None:
-        return min((i.opened_at for k, i in self._intervals.items() if k[0] == workload_id), default=None)
+        return min((interval.opened_at for interval in self._of(workload_id).values()), default=None)
+
+    def written_at(self, workload_id: int) -> datetime | None:
+        """When the oldest proof of life of its open intervals was written; None where none is open."""
+        open_ = (interval for interval in self._of(workload_id).values() if interval.closed_at is None)
+        return min((interval.written_at for interval in open_), default=None)
+
+    def went_on(self, workload_id: int, until: datetime) -> None:
+        """It is known to have lived until then, although nobody looked: its watch told of no change."""
+        for interval in self._of(workload_id).values():
+            if interval.closed_at is None:
+                interval.seen_at = max(interval.seen_at, until)
 
     def due(self, workload_id: int, observed: Sequence[ObservedWorkload]) -> list[NewFact]:
         """The facts that these observations of a live workload call for.
@@ -109,8 +124,8 @@ class FactBook:
                 key = (workload_id, attempt.attempt, replica.index)
                 present.add(key)
                 facts.extend(self._of_replica(key, replica))
-        for key, interval in self._intervals.items():
-            if key[0] == workload_id and key not in present and interval.closed_at is None:
+        for key, interval in self._of(workload_id).items():
+            if key not in present and interval.closed_at is None:
                 facts.append(
                     NewFact(
                         key,
@@ -124,7 +139,7 @@ class FactBook:
         return facts
 
     def _of_replica(self, key: Key, replica: ObservedReplica) -> Iterable[NewFact]:
-        interval = self._intervals.get(key)
+        interval = self._of(key[0]).get(key)
         if replica.started_at is None:
             return
         opened, node = replica.started_at, replica.node
@@ -151,7 +166,7 @@ class FactBook:
 
     def doubtful(self, workload_id: int) -> bool:
         """An interval of this ended workload was closed without knowing its true end."""
-        return any(k[0] == workload_id and i.closed_at and not i.certain for k, i in self._intervals.items())
+        return any(interval.closed_at and not interval.certain for interval in self._of(workload_id).values())
 
     def remember(self, facts: Iterable[NewFact]) -> None:
         """The facts were committed."""
@@ -160,41 +175,43 @@ class FactBook:
 
     def forget(self, workload_id: int) -> None:
         """The workload ended with every end certain; its intervals are history."""
-        for key in [key for key in self._intervals if key[0] == workload_id]:
-            del self._intervals[key]
+        self._intervals.pop(workload_id, None)
 
 
 def write(session: Session, row: Workload | Any, facts: Sequence[NewFact]) -> None:
     """Append facts of one workload in the caller's transaction."""
-    if not facts:
-        return
+    write_all(session, [(row, facts)])
+
+
+def write_all(session: Session, found: Iterable[tuple[Workload | Any, Sequence[NewFact]]]) -> None:
+    """Append facts of any number of workloads with one statement."""
     moment = clock.now()
-    session.execute(
-        sa.insert(UsageFact),
-        [
-            {
-                "fact": fact.fact.value,
-                "at": fact.at,
-                "source": fact.source.value,
-                "recorded_at": moment,
-                "workload_id": fact.key[0],
-                "attempt": fact.key[1],
-                "replica": fact.key[2],
-                "opened_at": fact.opened_at,
-                "tenant_id": row.tenant_id,
-                "department_id": row.department_id,
-                "owner_id": row.owner_id,
-                "workload_number": row.number,
-                "kind": row.kind,
-                "object_kind": row.object_kind,
-                "object_number": row.object_number,
-                "object_name": row.name,
-                "section": row.section,
-                "node": fact.node,
-                "cpu_millis": row.cpu_millis,
-                "memory_bytes": row.memory_bytes,
-                "accelerators": row.accelerators,
-            }
-            for fact in facts
-        ],
-    )
+    values = [_values(row, fact, moment) for row, facts in found for fact in facts]
+    if values:
+        session.execute(sa.insert(UsageFact), values)
+
+
+def _values(row: Workload | Any, fact: NewFact, moment: datetime) -> dict[str, Any]:
+    return {
+        "fact": fact.fact.value,
+        "at": fact.at,
+        "source": fact.source.value,
+        "recorded_at": moment,
+        "workload_id": fact.key[0],
+        "attempt": fact.key[1],
+        "replica": fact.key[2],
+        "opened_at": fact.opened_at,
+        "tenant_id": row.tenant_id,
+        "department_id": row.department_id,
+        "owner_id": row.owner_id,
+        "workload_number": row.number,
+        "kind": row.kind,
+        "object_kind": row.object_kind,
+        "object_number": row.object_number,
+        "object_name": row.name,
+        "section": row.section,
+        "node": fact.node,
+        "cpu_millis": row.cpu_millis,
+        "memory_bytes": row.memory_bytes,
+        "accelerators": row.accelerators,
+    }

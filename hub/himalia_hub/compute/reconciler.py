@@ -1,7 +1,8 @@
 """Makes the backend follow the database and the database follow the backend.
 
 One step reads the live workloads, observes the backend, decides purely (``decide``), writes all
-that changed in one transaction (phases, facts, releases, room for the queue) and then acts. Each
+that changed in one transaction (phases, facts, releases, room for the queue) and then acts. Of a
+backend that tells of changes only those workloads are looked at that ``attention`` chooses. Each
 action converges when repeated, so a kill between any two statements costs a repetition only.
 """
 
@@ -16,12 +17,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from himalia_hub.backends.protocol import BackendError, ObservedWorkload, WorkloadPlan
+from himalia_hub.backends.protocol import Backend, BackendError, ObservedWorkload, WatchingBackend, WorkloadPlan
 from himalia_hub.compute import assess, facts, plans, queue, samples, specs
 from himalia_hub.compute import resources as res
+from himalia_hub.compute.attention import Attention, fresh, live_rows, rests
 from himalia_hub.compute.change import (
     Change,
     alive,
@@ -38,6 +39,7 @@ from himalia_hub.compute.explain import Explanation
 from himalia_hub.compute.phases import ENDED, Phase, Reason
 from himalia_hub.compute.tables import Workload, id_of, key_of
 from himalia_hub.core import clock
+from himalia_hub.core.db import Db
 from himalia_hub.core.errors import HimaliaError
 from himalia_hub.core.usage import Fact
 
@@ -51,6 +53,8 @@ REPEAT_SECONDS = 2.0
 GONE_SECONDS = 2.0
 LAST_LINES = 20
 Attempt = tuple[int, int]
+Look = tuple[list[Any], dict[int, list[ObservedWorkload]]]
+"""Rows of live workloads, and what is observed of each."""
 
 
 @dataclass(slots=True)
@@ -95,6 +99,10 @@ class Reconciler:
         self._opened = self._loaded = False
         self._written: list[Change] = []
         self._nodes_at = self._observed_at = float("-inf")
+        self.looked_at = 0
+        """How many live workloads the newest step looked at."""
+        self._attention: Attention | None = None
+        self._true_at: datetime | None = None
 
     # -- one step ----------------------------------------------------------------------------
 
@@ -110,22 +118,58 @@ class Reconciler:
         with self._platform.db.read() as db:
             if not self._loaded:
                 self._book.load(db)
-            found = db.execute(sa.select(Workload.__table__).where(Workload.ended_at.is_(None))).all()
-        rows = [row for row in found if self._engine.knows(row.kind)]
-        started = any(row.attempt_at is not None for row in rows)
-        if started or not self._loaded or time.monotonic() - self._observed_at > ORPHANS_SECONDS:
-            observed = self._sort(await backend.observe())
-            self._observed_at = time.monotonic()
-            await self._end_strays(rows, observed)
-        else:
-            observed = {}
+            if isinstance(backend, WatchingBackend):
+                rows, observed = self._look_where_told(db, backend)
+            else:
+                rows, observed = await self._look_at_all(db, backend)
+        await self._end_strays(rows, observed)
         self._loaded = True
+        self.looked_at = len(rows)
         now = clock.now()
         changes = [self._examine(row, observed.get(row.id, []), now) for row in rows]
         await self._commit([change for change in changes if change.matters], self._may_admit(rows))
         await self._act(changes)
+        self._settle(changes, observed, now)
         await self._keep_samples()
         self.interval_seconds = self._interval(changes, now)
+
+    async def _look_at_all(self, db: Db, backend: Backend) -> Look:
+        rows = [row for row in live_rows(db) if self._engine.knows(row.kind)]
+        started = any(row.attempt_at is not None for row in rows)
+        if started or not self._loaded or time.monotonic() - self._observed_at > ORPHANS_SECONDS:
+            self._observed_at = time.monotonic()
+            return rows, self._sort(await backend.observe())
+        return rows, {}
+
+    def _look_where_told(self, db: Db, backend: WatchingBackend) -> Look:
+        """Leave out what goes on as it was, as far as database and backend tell."""
+        self._attention = attention = self._attention or Attention()
+        changes = backend.take_changes()
+        chosen = attention.choose(db, self._engine.take_edited(), changes)
+        for workload_id in chosen:
+            if self._true_at is not None and attention.is_steady(workload_id):
+                self._book.went_on(workload_id, self._true_at)
+        self._true_at = changes.true_at
+        observed = self._sort(backend.observe_some([key_of(workload_id) for workload_id in chosen]))
+        found = (attention.rows.get(workload_id) for workload_id in sorted(chosen))
+        return [row for row in found if row is not None and self._engine.knows(row.kind)], observed
+
+    def _settle(self, changes: list[Change], observed: dict[int, list[ObservedWorkload]], now: datetime) -> None:
+        """Who of those looked at may be left alone from here on."""
+        if self._attention is None:
+            return
+        for workload_id, attempts in observed.items():
+            if workload_id not in self._attention.rows:
+                self._attention.settle(workload_id, steady=not any(alive(attempt) for attempt in attempts))
+        for change in changes:
+            row = change.row
+            steady = (
+                (change.beats or not change.matters)
+                and rests(row, change.decision)
+                and fresh(row, observed.get(row.id, ()), now)
+                and (row.id, row.attempt) not in self._acting.trouble
+            )
+            self._attention.settle(row.id, steady=steady, written_at=self._book.written_at(row.id))
 
     async def _look_at_nodes(self) -> None:
         if time.monotonic() - self._nodes_at > NODES_SECONDS and self._engine.backend is not None:
@@ -209,6 +253,10 @@ class Reconciler:
 
     def _may_admit(self, rows: Sequence[Any]) -> bool:
         """Somebody of the queue could have room, as far as this reading shows."""
+        if self._attention is not None:
+            if not self._attention.queue_moved():
+                return False
+            rows = list(self._attention.rows.values())
         occupying, waiting = assess.sort_live(rows)
         if not waiting:
             return False
@@ -221,6 +269,14 @@ class Reconciler:
         """Write what changed in one transaction, then start what was decided to start."""
         frees = any(c.decision.ended for c in changes) or any(c.decision.phase == Phase.QUEUED for c in changes)
         self._written = []
+        beating = [change for change in changes if change.beats]
+        changes = [change for change in changes if not change.beats]
+        if beating:
+            await self._platform.db.write(
+                lambda session: facts.write_all(session, ((change.row, change.due) for change in beating))
+            )
+            for change in beating:
+                self._book.remember(change.due)
         if not changes and not may_admit:
             return
         written: list[Change] = []
@@ -421,7 +477,7 @@ class Reconciler:
 
     def _interval(self, changes: list[Change], now: datetime) -> float:
         """How soon to look again: at once while something starts or stops, seldom when idle."""
-        pace = IDLE_SECONDS
+        pace = RUNNING_SECONDS if self._attention is not None and self._attention.rows else IDLE_SECONDS
         for change in changes:
             row, decision = change.row, change.decision
             if decision.phase == Phase.WAITING and row.start_at is not None:

@@ -6,15 +6,18 @@ The backend is one whose every observation the test decides; processes are not t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from himalia_hub.backends.protocol import (
     BackendError,
+    Changes,
     ExitReason,
     NodeCapacity,
     ObservedReplica,
@@ -23,6 +26,7 @@ from himalia_hub.backends.protocol import (
     Resources,
     WorkloadPlan,
 )
+from himalia_hub.compute import attention, facts
 from himalia_hub.compute import reconciler as module
 from himalia_hub.compute.kinds import Policy
 from himalia_hub.compute.reconciler import Reconciler
@@ -69,6 +73,37 @@ class Stage:
         yield 0, b"the last line\n"
 
 
+class Telling(Stage):
+    """The same, but it tells what changed, as a cluster's watches do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: dict[tuple[str, int], tuple[ObservedReplica, ...]] = {}
+        self.asked: list[str] = []
+
+    def take_changes(self) -> Changes:
+        keys = self.seen.keys() | self.told.keys()
+        changed = frozenset(key[0] for key in keys if self.seen.get(key) != self.told.get(key))
+        self.told = dict(self.seen)
+        return Changes(changed, clock.now())
+
+    def observe_some(self, workloads: Iterable[str]) -> Sequence[ObservedWorkload]:
+        self.asked = list(workloads)
+        now = clock.now()
+        return [
+            ObservedWorkload(name, attempt, tuple(_seen_now(replica, now) for replica in replicas))
+            for (name, attempt), replicas in self.seen.items()
+            if name in self.asked
+        ]
+
+    async def observe(self) -> Sequence[ObservedWorkload]:
+        raise AssertionError("a backend that tells is not asked about everything")
+
+
+def _seen_now(replica: ObservedReplica, now: datetime) -> ObservedReplica:
+    return replace(replica, last_alive_at=now) if replica.state is ReplicaState.RUNNING else replica
+
+
 def running() -> ObservedReplica:
     return ObservedReplica(0, ReplicaState.RUNNING, node="one", started_at=clock.now(), last_alive_at=clock.now())
 
@@ -80,10 +115,10 @@ def ended(replica: ObservedReplica, why: ExitReason, code: int | None = None) ->
 class Scene:
     """An installation with a stage, and a reconciler stepped by hand."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, stage: Stage) -> None:
         self.installation = Installation(url, folder)
         migrate.upgrade(self.installation.db)
-        self.stage = Stage()
+        self.stage = stage
         self.engine = self.installation.engine
         self.engine.backend = self.stage  # type: ignore[assignment]
         self.translator = Script(Policy(section="training"))
@@ -114,22 +149,29 @@ class Scene:
 
     def row(self, workload_id: int) -> Any:
         with self.installation.db.engine.connect() as db:
-            return db.execute(
-                module.sa.select(module.Workload.__table__).where(module.Workload.id == workload_id)
-            ).one()
+            return db.execute(sa.select(module.Workload.__table__).where(module.Workload.id == workload_id)).one()
 
     def kill(self) -> None:
         """The process is gone with all it held in memory; another begins on the same database."""
         self.reconciler = Reconciler(self.engine)
         self.engine._launches.clear()
+        if isinstance(self.stage, Telling):
+            self.stage.told.clear()
 
     def facts(self, workload_id: int) -> list[str]:
         return [fact.fact for fact in facts_from(self.installation.db, workload_id)]
 
 
+@pytest.fixture(params=[Stage, Telling])
+def scene(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Scene]:
+    found = Scene(database_url, tmp_path, request.param())
+    yield found
+    found.installation.db.close()
+
+
 @pytest.fixture
-def scene(database_url: str, tmp_path: Path) -> Iterator[Scene]:
-    found = Scene(database_url, tmp_path)
+def telling(database_url: str, tmp_path: Path) -> Iterator[Scene]:
+    found = Scene(database_url, tmp_path, Telling())
     yield found
     found.installation.db.close()
 
@@ -236,7 +278,7 @@ def test_a_nouns_failure_holds_up_its_own_work_only(scene: Scene, monkeypatch: p
         bad = scene.submit()
         scene.installation.write(
             lambda session: session.execute(
-                module.sa.update(module.Workload).where(module.Workload.id == bad).values(kind="broken")
+                sa.update(module.Workload).where(module.Workload.id == bad).values(kind="broken")
             )
         )
         await scene.step()
@@ -245,5 +287,89 @@ def test_a_nouns_failure_holds_up_its_own_work_only(scene: Scene, monkeypatch: p
         scene.engine.register_kind("broken", scene.translator)
         await scene.step()
         assert (scene.row(bad).phase, scene.facts(bad)) == ("running", ["opened"])
+
+    asyncio.run(play())
+
+
+async def _settled(scene: Scene) -> Telling:
+    """Steps until nothing is looked at any more."""
+    stage = scene.stage
+    assert isinstance(stage, Telling)
+    await scene.step(5)
+    await scene.step(1)
+    assert stage.asked == [], "work that goes on is left alone (PERF-17)"
+    return stage
+
+
+def test_work_that_goes_on_is_left_alone_until_something_is_told(telling: Scene) -> None:
+    async def play() -> None:
+        first, second = telling.submit(), telling.submit()
+        stage = await _settled(telling)
+        key = (f"w{second}", 1)
+        stage.seen[key] = (ended(stage.seen[key][0], ExitReason.COMPLETED, 0),)
+        await telling.step(1)
+        assert stage.asked == [f"w{second}"]
+        assert (telling.row(first).phase, telling.row(second).phase) == ("running", "succeeded")
+
+    asyncio.run(play())
+
+
+def test_a_stop_asked_here_or_by_another_process_is_seen(telling: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def play() -> None:
+        here, elsewhere = telling.submit(), telling.submit()
+        await _settled(telling)
+
+        def ask(workload_id: int) -> None:
+            telling.installation.write(
+                lambda session: telling.engine.request_stop(session, session.get_one(module.Workload, workload_id))
+            )
+
+        ask(here)
+        await telling.step()
+        assert telling.row(here).phase == "stopped"
+        await _settled(telling)
+        ask(elsewhere)
+        telling.engine.take_edited()  # another process would have known, not this one
+        await telling.step()
+        assert telling.row(elsewhere).phase == "stopping"
+        monkeypatch.setattr(attention, "SWEEP_SECONDS", 0.0)
+        await telling.step()
+        assert telling.row(elsewhere).phase == "stopped"
+
+    asyncio.run(play())
+
+
+def test_proof_of_life_is_written_of_work_that_is_left_alone(telling: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And costs its owner no new version: nothing of the workload changed."""
+
+    async def play() -> None:
+        workload_id = telling.submit()
+        for place in (attention, facts):
+            monkeypatch.setattr(place, "ALIVE_EVERY", timedelta(milliseconds=100))
+        await _settled(telling)
+        before = telling.row(workload_id).version
+        while telling.facts(workload_id).count("alive") < 2:
+            await telling.step(1)
+            await asyncio.sleep(0.01)
+        assert telling.row(workload_id).version == before
+
+    asyncio.run(play())
+
+
+def test_what_vanishes_had_lived_until_the_last_word(telling: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looked at it, but the watch told of no change: so long it is charged, and no longer."""
+
+    async def play() -> None:
+        workload_id = telling.submit()
+        stage = await _settled(telling)
+        await asyncio.sleep(0.05)
+        last_word = clock.now()
+        await telling.step(1)
+        stage.seen.clear()
+        monkeypatch.setattr(module, "GONE_SECONDS", 0.0)
+        await telling.step()
+        assert telling.row(workload_id).reason == "runner_lost"
+        closed = facts_from(telling.installation.db, workload_id)[-1]
+        assert closed.fact == "closed" and last_word <= closed.at < clock.now()
 
     asyncio.run(play())
