@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -151,20 +151,24 @@ async def opened(options: KubernetesOptions, *, insist: bool = False) -> AsyncIt
     """A backend with its tenant's space; ``insist``: tried again as the platform's controllers do."""
     backend = KubernetesBackend(options)
     await backend.start()
-    end = time.monotonic() + (60 if insist else 0)
     try:
-        while True:
-            try:
-                await backend.ensure_space(TENANT, SpaceQuota(32_000, 32 << 30))
-                break
-            except BackendError as error:
-                if time.monotonic() > end:
-                    raise
-                assert error.retryable, error
-            await asyncio.sleep(0.5)
+        await insisted(lambda: backend.ensure_space(TENANT, SpaceQuota(32_000, 32 << 30)), seconds=60 if insist else 0)
         yield backend
     finally:
         await backend.close()
+
+
+async def insisted(ask: Callable[[], Awaitable[None]], *, seconds: float = 60) -> None:
+    """Ask again as the platform's controllers do, while a refusal is one for now."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return await ask()
+        except BackendError as error:
+            if time.monotonic() > end:
+                raise
+            assert error.retryable, error
+        await asyncio.sleep(0.5)
 
 
 async def seen(backend: KubernetesBackend, workload: str) -> ObservedReplica | None:
@@ -431,7 +435,7 @@ def test_a_lease_holder_that_slept_changes_nothing_when_it_wakes(
     async def second() -> None:
         async with opened(KubernetesOptions.from_mapping(values), insist=True) as backend:
             assert is_(ReplicaState.RUNNING)(await until(backend, "wlate", is_(ReplicaState.RUNNING)))
-            await backend.stop("wlate", 1, grace_seconds=0)
+            await insisted(lambda: backend.stop("wlate", 1, grace_seconds=0))  # until the sleeper's lease lapses
             await until(backend, "wlate", lambda it: it is None or it.state in (ReplicaState.EXITED, ReplicaState.LOST))
             await backend.delete("wlate", 1)
             give(plan("wlate2"))  # into the sleeping process: its order from before

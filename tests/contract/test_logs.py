@@ -25,7 +25,8 @@ def test_from_an_offset(harness: LocalHarness) -> None:
 
 
 def test_followed_while_it_grows_until_the_end(harness: LocalHarness) -> None:
-    plan = harness.apply(harness.shell("for n in 1 2 3 4 5; do echo line $n; sleep 0.15; done"))
+    pace = 0.15 * harness.patience  # a pod is seen to run a moment after it does
+    plan = harness.apply(harness.shell(f"for n in 1 2 3 4 5; do echo line $n; sleep {pace:.2f}; done"))
     pieces: list[tuple[int, bytes]] = []
 
     async def follow() -> None:
