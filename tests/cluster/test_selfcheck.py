@@ -1,7 +1,8 @@
 """Hub and platform on this machine, everything that people run as pods on a real node: the whole line.
 
 `himalia up --cluster` and `himalia selfcheck --backend kubernetes` as a person would type them, with an
-image that the test makes of this machine's own runtime environment (NB-1, NB-2, TRN-2, BEY-2).
+image that the test makes of this machine's own runtime environment (NB-1, NB-2, TRN-2, BEY-2). Hub and
+platform have the rights of their own service accounts and no others.
 
 Environment
     KUBE_TEST_HUB_ADDRESS    an address of this machine that pods reach.
@@ -28,7 +29,7 @@ import pytest
 from himalia_hub.backends.kubernetes.api import Cluster
 from himalia_hub.develop.images.builder import build_missing, environments_root
 from himalia_hub.develop.images.registry import Environment, EnvironmentRegistry
-from tests.cluster.conftest import Loop
+from tests.cluster.conftest import Loop, Rights
 from tests.support.installation import Installation
 from tests.support.kube_image import make_image
 
@@ -101,13 +102,17 @@ class Sightings:
 
 @pytest.fixture
 def installation(
-    release: str, node: dict[str, Any], environment: Environment, tmp_path: Path
+    rights: Rights, node: dict[str, Any], environment: Environment, tmp_path: Path
 ) -> Iterator[Installation]:
+    """Hub and platform each with the limited account that is meant for it, nobody as administrator."""
     assert environment.digest
     choice = {
         "host": os.environ["KUBE_TEST_HUB_ADDRESS"],
-        "release": release,
-        "kubeconfig": os.environ["KUBECONFIG"],
+        "release": rights.release,
+        "system_namespace": rights.namespace,
+        "kubeconfig": str(rights.platform),
+        "hub_kubeconfig": str(rights.hub),
+        "lease": "platform",
         "storage_class": os.environ["KUBE_TEST_STORAGE_CLASS"],
         "home_bytes": 1 << 30,
         "environment_image": IMAGE,

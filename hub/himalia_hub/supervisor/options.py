@@ -22,15 +22,19 @@ class ClusterChoice:
 
     Args:
         host: An address of this machine that pods reach; hub and platform listen there.
-        backend: Options of the Kubernetes backend.
+        backend: Options of the Kubernetes backend; ``kubeconfig`` in it is the platform's.
+        hub_kubeconfig: The hub's own, for the smaller rights of its account; empty is the platform's.
     """
 
     host: str
     backend: Mapping[str, Any] = field(default_factory=dict)
+    hub_kubeconfig: str = ""
 
     @classmethod
     def read(cls, path: Path) -> ClusterChoice:
-        """From a JSON file: ``host``, and any option of the Kubernetes backend beside it.
+        """From a JSON file: ``host``, ``hub_kubeconfig``, and any option of the Kubernetes backend beside them.
+
+        Relative names of kubeconfigs are looked for beside the file.
 
         Raises:
             SupervisorError: It cannot be read, or a value is wrong; names it.
@@ -41,6 +45,12 @@ class ClusterChoice:
         try:
             given = json.loads(path.read_text(encoding="utf-8"))
             host = str(ipaddress.ip_address(given.pop("host")))
+            files = {name: str(given.pop(name, "") or "") for name in ("kubeconfig", "hub_kubeconfig")}
+            files = {name: str((path.parent / value).resolve()) if value else "" for name, value in files.items()}
+            for name, value in files.items():
+                if value and not Path(value).is_file():
+                    raise OSError(f"{name}: there is no file {value}")
+            given |= {"kubeconfig": files["kubeconfig"]} if files["kubeconfig"] else {}
             KubernetesOptions.from_mapping(given)
         except KeyError:
             raise SupervisorError(
@@ -48,7 +58,7 @@ class ClusterChoice:
             ) from None
         except (OSError, ValueError, TypeError, AttributeError, BackendError) as error:
             raise SupervisorError(f"The cluster's options in {path} cannot be used: {error}") from error
-        return cls(host, given)
+        return cls(host, given, files["hub_kubeconfig"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class PartPlan:
     command: Sequence[str]
     probe: Probe
     environment: Mapping[str, str | None] = field(default_factory=dict)
-    ready_seconds: float = 90.0
+    ready_seconds: float = 180.0
     stop_seconds: float = 10.0
     fatal_codes: frozenset[int] = frozenset({78})
 

@@ -84,6 +84,13 @@ class Layout:
         cidr = f"{cluster.host}/{128 if ':' in cluster.host else 32}"
         return {"kind": "kubernetes", "platform_cidrs": [cidr], **cluster.backend}
 
+    @property
+    def hub_backend(self) -> dict[str, Any]:
+        """The same with the hub's own account, where it has one."""
+        cluster = self.options.cluster
+        own = cluster.hub_kubeconfig if cluster is not None else ""
+        return self.backend | ({"kubeconfig": own} if own else {})
+
 
 def program(name: str) -> str:
     """A bundled program, beside this Python first."""
@@ -144,7 +151,7 @@ def hub_settings(layout: Layout) -> dict[str, Any]:
         "state_dir": str(state.root),
         "hub_port": layout.installation.ports["hub"],
         "hub_host": layout.inner_host("hub"),
-        "backend": layout.backend,
+        "backend": layout.hub_backend,
         "listen": {"host": layout.options.host, "port": layout.port},
         "public": layout.public,
         "domain": layout.options.domain,
@@ -265,7 +272,7 @@ def _keycheck_part(layout: Layout, base: Mapping[str, str | None]) -> PartPlan:
 def _hub_part(layout: Layout, base: Mapping[str, str | None]) -> PartPlan:
     config = Path(himalia_hub.__file__).parent / "config" / "jupyterhub_config.py"
     host = layout.hub_url.removeprefix("http://")
-    kubeconfig = str(layout.backend.get("kubeconfig") or "")
+    kubeconfig = str(layout.hub_backend.get("kubeconfig") or "")
     return PartPlan(
         "hub",
         [sys.executable, "-P", "-m", "jupyterhub", "-f", str(config)],
