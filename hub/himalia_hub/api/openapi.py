@@ -92,7 +92,7 @@ def _parameters(route: Route, schemas: _Schemas) -> list[dict[str, Any]]:
             )
     if route.if_match:
         found.append({"name": "If-Match", "in": "header", "required": True, "schema": {"type": "string"}})
-    if route.writes and route.idempotent:
+    if route.writes and (route.idempotent or route.keeps_key):
         schema = {"type": "string", "maxLength": 128}
         found.append({"name": "Idempotency-Key", "in": "header", "required": False, "schema": schema})
     return found

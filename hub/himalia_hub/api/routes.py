@@ -52,6 +52,8 @@ class Route:
     """None: writes are audited; False for what happens many times a minute."""
     idempotent: bool = True
     """Keeps answers by Idempotency-Key; off for bodies that are idempotent by content."""
+    keeps_key: bool = False
+    """The handler keeps answers by Idempotency-Key itself: a streamed body is known only at its end."""
     object_kind: str = ""
     is_async: bool = False
     parameters: tuple[tuple[str, type], ...] = ()

@@ -206,7 +206,7 @@ def test_the_last_administrator_stays(world: World) -> None:
         ok(client.put(url, json={"roles": [{"role": "member"}]}, params={"organisation": "alpha"}))
         problem(client.put(f"/members/{world.beta.administrator.number}/roles", json={"roles": []}), 403, "own_roles")
     with world.live.internal("admin-credential-of-the-tests") as admin:
-        problem(admin.post("/admin/users/betaadministrator/change", json={"enabled": False}), 422, "invalid_input")
+        problem(admin.post("/admin/users/betaadministrator/change", json={"enabled": False}), 409, "last_administrator")
 
 
 # -- departments, groups, step-ups ------------------------------------------------------------

@@ -119,7 +119,8 @@ def make_links(ctx: Context, query: Where, body: schemas.LinksAsked) -> Reply:
     streams_body=True,
     body_type="text/csv",
     max_body=LARGEST_FILE,
-    idempotent=False,  # the key is kept here: a streamed body is known only at its end
+    idempotent=False,
+    keeps_key=True,
 )
 async def begin_import(ctx: Context, query: schemas.ImportQuery) -> Reply:
     assert ctx.body_stream is not None
