@@ -22,7 +22,7 @@ from himalia_hub.backends.kubernetes.options import KubernetesOptions
 from himalia_hub.backends.protocol import BackendError, NodeCapacity, NodeTerm, Placement, WorkloadPlan
 from tests.contract.harness import Folders, LocalHarness
 
-DEFAULT_IMAGE = "docker.io/library/python:3.12-slim"
+DEFAULT_IMAGE = "python:3.12-slim"
 REAL_NODES = Placement(terms=(NodeTerm("fake-node", "DoesNotExist"),))
 """Nodes that only pretend run nothing; a cluster without any has no such label."""
 

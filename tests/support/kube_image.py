@@ -26,7 +26,7 @@ from himalia_hub.develop.images.registry import Environment
 COMMANDS = ("sh", "cat", "cp", "dirname", "echo", "env", "id", "ls", "mkdir", "mv", "realpath", "rm", "sleep", "stat")
 LINKS = {"bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64"}
 ACCOUNTS = {
-    "etc/passwd": "root:x:0:0:root:/root:/bin/sh\njovyan:x:1000:1000:jovyan:/home/jovyan:/bin/sh\n",
+    "etc/passwd": "root:x:0:0:root:/:/bin/sh\njovyan:x:1000:1000:jovyan:/home/jovyan:/bin/sh\n",
     "etc/group": "root:x:0:\njovyan:x:1000:\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
