@@ -30,6 +30,9 @@ from himalia_hub.backends.protocol import (
 from tests.cluster.conftest import Loop
 
 GIB = 1 << 30
+GATEWAY = Gateway(
+    "networking", "public", "web", {"group": "gateway.example.org", "kind": "KeyCheck", "name": "himalia"}
+)
 TENANT = "acme"
 Manifest = dict[str, Any]
 
@@ -38,7 +41,7 @@ Manifest = dict[str, Any]
 def options(loop: Loop, admin: Cluster, release: str) -> Iterator[KubernetesOptions]:
     body = {"metadata": {"name": f"{release}-{TENANT}", "labels": {"himalia/release": release}}}
     loop.run(admin.request("POST", "/api/v1/namespaces", body=body))
-    yield KubernetesOptions(release=release, scheduler="volcano", gateway=Gateway("networking", "public", "web"))
+    yield KubernetesOptions(release=release, scheduler="volcano", gateway=GATEWAY)
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +121,10 @@ def test_volcano_queues_are_what_volcano_defines(
 
 
 def route() -> ServiceRoute:
-    targets = (RouteTarget("v1", ("10.0.0.1:8080",), 90), RouteTarget("v2", ("10.0.0.2:8080",), 10))
+    targets = (
+        RouteTarget("v1", ("10.0.0.1:8080",), 90, ("10.0.0.1:9000",), "w1", 1),
+        RouteTarget("v2", ("10.0.0.2:8080",), 10, ("10.0.0.2:9000",), "w2", 1),
+    )
     return ServiceRoute(TENANT, "digits", targets)
 
 
@@ -132,7 +138,7 @@ def test_routes_are_what_gateway_api_defines(
     plural: str,
 ) -> None:
     installed("gateway.networking.k8s.io/v1", plural)
-    made = make(route(), options, [("w1-1", 8080, 90), ("w2-1", 8080, 10)])
+    made = make(route(), options)
     kept = loop.run(admin.apply(made, dry_run=True))
     assert [target["weight"] for target in kept["spec"]["rules"][0]["backendRefs"]] == [90, 10]
     wrong = copy.deepcopy(made)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from himalia_hub.backends.protocol import BackendError, RouteBackend, RouteTarget, ServiceRoute
 from himalia_hub.compute.engine import Engine
-from himalia_hub.compute.tables import Workload
+from himalia_hub.compute.tables import Workload, key_of
 from himalia_hub.core import clock, objects
 from himalia_hub.core.db import Db
 from himalia_hub.platform.parts import Platform
@@ -61,6 +62,7 @@ def look(db: Db) -> list[tuple[Any, list[Seen]]]:
         Workload.message_zh,
         Workload.last_lines,
         Workload.endpoints,
+        Workload.attempt,
     )
     rows = db.execute(
         sa.select(ServiceVariant.__table__, *columns)
@@ -84,6 +86,8 @@ def look(db: Db) -> list[tuple[Any, list[Seen]]]:
                 message_zh=text_zh,
                 addresses=addresses_of(row.endpoints) if row.phase == "running" else (),
                 drain_until=row.drain_until,
+                workload=key_of(row.workload_id) if row.workload_id is not None else "",
+                attempt=row.attempt or 0,
             )
         )
     return [(service, by_service[service.id]) for service in services]
@@ -92,12 +96,14 @@ def look(db: Db) -> list[tuple[Any, list[Seen]]]:
 def route_of(service: Any, variants: list[Seen], decision: Decision) -> ServiceRoute:
     """What the gateway is told; weights of those that answer, in their proportion."""
     targets = tuple(
-        RouteTarget(f"v{variant.id}", variant.addresses, variant.weight)
+        RouteTarget(
+            f"v{variant.id}", variant.addresses, variant.weight, workload=variant.workload, attempt=variant.attempt
+        )
         for variant in variants
         if variant.id in decision.routed
     )
     if targets and not any(target.weight for target in targets):
-        targets = tuple(RouteTarget(target.name, target.addresses, 1) for target in targets)
+        targets = tuple(replace(target, weight=1) for target in targets)
     return ServiceRoute(service.tenant_code, service.slug, targets)
 
 

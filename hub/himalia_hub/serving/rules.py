@@ -92,6 +92,8 @@ class Seen:
     message_zh: str
     addresses: tuple[str, ...]
     drain_until: datetime | None
+    workload: str = ""
+    attempt: int = 0
 
     @property
     def ended(self) -> bool:

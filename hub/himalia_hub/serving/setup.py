@@ -10,6 +10,7 @@ from himalia_hub.platform.parts import Platform
 from himalia_hub.registry import service as registry
 from himalia_hub.serving import service
 from himalia_hub.serving.controller import ServingController
+from himalia_hub.serving.gateway.cluster import ClusterRoutes
 from himalia_hub.serving.gateway.traefik import TraefikGateway
 from himalia_hub.serving.keyfile import KeyFileController
 from himalia_hub.serving.traffic import TrafficCounter
@@ -28,5 +29,7 @@ def setup(platform: Platform) -> None:
         if config.traefik.metrics_url:
             platform.controllers.add(TrafficCounter(platform, config.traefik.metrics_url))
     platform.controllers.add(ServingController(platform, gateway))
+    if config.backend.options.get("gateway"):
+        platform.controllers.add(ClusterRoutes(platform))
     if config.keycheck is not None:
         platform.controllers.add(KeyFileController(platform, config.keycheck.file))

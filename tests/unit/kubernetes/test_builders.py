@@ -22,13 +22,16 @@ from himalia_hub.backends.protocol import (
     Placement,
     Port,
     Resources,
+    RouteTarget,
     ScratchMount,
     ServiceRoute,
     WorkloadPlan,
 )
+from himalia_hub.serving.keycheck import SERVICE_HEADER
 from tests.support.kube_schemas import problems
 
-OPTIONS = KubernetesOptions(gateway=Gateway("gateway", "public"))
+KEY_FILTER = {"group": "gateway.example.org", "kind": "KeyCheck", "name": "himalia"}
+OPTIONS = KubernetesOptions(gateway=Gateway("gateway", "public", key_filter=KEY_FILTER))
 GIB = 1 << 30
 
 
@@ -315,14 +318,50 @@ def test_homes_never_share_a_claim() -> None:
 
 
 def test_weights_of_a_route() -> None:
-    route = ServiceRoute("acme", "digits", ())
-    made = objects.http_route(route, OPTIONS, [("w1-1", 8080, 90), ("w2-1", 8080, 10)])
+    targets = (
+        RouteTarget("v1", ("10.0.0.1:8080", "10.0.0.2:8080"), 90, workload="w1", attempt=1),
+        RouteTarget("v2", ("10.0.0.3:8080",), 10, ("10.0.0.3:9000",), workload="w2", attempt=4),
+        RouteTarget("v3", (), 5, workload="w3", attempt=1),
+    )
+    route = ServiceRoute("acme", "digits", targets)
+    made = objects.http_route(route, OPTIONS)
     (rule,) = made["spec"]["rules"]
     assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/serving/acme/digits"}}]
-    assert [(item["name"], item["weight"]) for item in rule["backendRefs"]] == [("w1-1", 90), ("w2-1", 10)]
-    assert objects.grpc_route(route, OPTIONS, [("w1-1", 9000, 1)])["kind"] == "GRPCRoute"
+    assert [(item["name"], item["weight"]) for item in rule["backendRefs"]] == [("w1-1", 90), ("w2-4", 10)]
+    assert {item["port"] for item in rule["backendRefs"]} == {8080}
+    grpc = objects.grpc_route(route, OPTIONS)
+    assert [(item["name"], item["port"]) for item in grpc["spec"]["rules"][0]["backendRefs"]] == [("w2-4", 9000)]
     with pytest.raises(BackendError, match="no gateway"):
-        objects.http_route(route, KubernetesOptions(), [])
+        objects.http_route(route, KubernetesOptions())
+
+
+def test_no_route_without_the_key_check() -> None:
+    """The check knows the service by what the route says, and the model never sees its caller's key (SRV-5)."""
+    target = RouteTarget("v1", ("10.0.0.1:8080",), 1, ("10.0.0.1:9000",), workload="w1", attempt=1)
+    route = ServiceRoute("acme", "digits", (target,))
+    for made in (objects.http_route(route, OPTIONS), objects.grpc_route(route, OPTIONS)):
+        (rule,) = made["spec"]["rules"]
+        name, check, *_ = rule["filters"]
+        assert name["requestHeaderModifier"] == {"set": [{"name": SERVICE_HEADER, "value": "acme/digits"}]}
+        assert check == {"type": "ExtensionRef", "extensionRef": KEY_FILTER}
+        (backend,) = rule["backendRefs"]
+        assert backend["filters"][0]["requestHeaderModifier"] == {"remove": ["Authorization"]}
+    assert objects.SERVICE_HEADER == SERVICE_HEADER
+    with pytest.raises(BackendError, match="key_filter"):
+        Gateway("gateway", "public")
+    with pytest.raises(BackendError, match="key_filter"):
+        KubernetesOptions.from_mapping({"gateway": {"namespace": "a", "name": "b", "key_filter": {"kind": "x"}}})
+
+
+def test_the_gateway_reaches_pods_and_is_not_reached() -> None:
+    (with_one,) = [one for one in spaces.network_policies("acme", OPTIONS) if one["metadata"]["name"] == "platform"]
+    (without,) = [
+        one for one in spaces.network_policies("acme", KubernetesOptions()) if one["metadata"]["name"] == "platform"
+    ]
+    opening = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateway"}}}
+    assert opening in with_one["spec"]["ingress"][0]["from"]
+    assert opening not in without["spec"]["ingress"][0]["from"]
+    assert with_one["spec"]["egress"] == without["spec"]["egress"]
 
 
 def test_a_volcano_gang_starts_whole_or_not_at_all() -> None:

@@ -13,7 +13,7 @@ import logging
 import socket
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -24,15 +24,17 @@ from himalia_hub.backends.kubernetes.facts import Surroundings
 from himalia_hub.backends.kubernetes.keeper import Keeper
 from himalia_hub.backends.kubernetes.lease import Lease
 from himalia_hub.backends.kubernetes.options import KubernetesOptions
+from himalia_hub.backends.kubernetes.routes import Routes
 from himalia_hub.backends.kubernetes.spaces import SpaceQuota
 from himalia_hub.backends.kubernetes.watching import Reflector
 from himalia_hub.backends.protocol import (
     BackendError,
+    Changes,
     HomeMount,
     NodeCapacity,
-    ObservedReplica,
     ObservedWorkload,
     Resources,
+    ServiceRoute,
     WorkloadPlan,
 )
 
@@ -116,6 +118,7 @@ class KubernetesBackend:
             )
             self.cluster.fence = self._lease.require
             self._lease.start()
+        self._routes = Routes(self.cluster, self.options)
         self.keeper = Keeper(self.cluster, self.options, self._quota_of)
         ours = ",".join(f"{name}={value}" for name, value in sorted(self.options.node_labels.items()))
         path = KINDS["v1/Node"].path()
@@ -160,7 +163,7 @@ class KubernetesBackend:
         state = (not gone and ready.get("status") == "True", facts.moment(ready.get("lastHeartbeatTime")))
         self._node_state[name] = state
         if before is None or before[0] != state[0]:
-            self._attempts.touch_all()
+            self._attempts.touch_node(name)
 
     def _surroundings(self, pod: Manifest | None) -> Surroundings:
         moment = datetime.now(UTC)
@@ -205,7 +208,8 @@ class KubernetesBackend:
         """What the scheduler would do with one replica of a plan now (BEY-1)."""
         return fit.fit(pods.pod_spec(plan, self.options), self.fit_nodes())
 
-    def _prefer(self, plan: WorkloadPlan) -> pods.Preference | None:
+    def preference(self, plan: WorkloadPlan) -> pods.Preference | None:
+        """Nodes that have the plan's image already, where some have it and some do not (BEY-25)."""
         images = {
             node["metadata"]["name"]: pods.image_names(node["status"].get("images") or ())
             for node in self._nodes.items.values()
@@ -221,7 +225,7 @@ class KubernetesBackend:
         self._attempts.revive(key)
         if self._attempts.find(key) is not None:
             return  # it is there, running or ended; an attempt is never changed
-        made = objects.attempt_objects(plan, self.options, prefer=self._prefer(plan))
+        made = objects.attempt_objects(plan, self.options, prefer=self.preference(plan))
         await self.ensure_space(plan.tenant)
         if plan.kind in self.options.hub_kinds:
             return  # the hub's spawner makes its pod and what belongs to it, in the space made here
@@ -306,12 +310,18 @@ class KubernetesBackend:
         kinds.append("apps/v1/Deployment" if found.lasting else "batch/v1/Job")
         for kind in kinds:
             await self.cluster.delete(KINDS[kind].path(found.namespace, name))
-        for pod in found.pods:
+        for pod in list(found.pods):
             await self.cluster.delete(_POD.path(found.namespace, pod), grace_seconds=0)
         self._attempts.forget(key)
 
     async def observe(self) -> Sequence[ObservedWorkload]:
         return self._attempts.observe()
+
+    def take_changes(self) -> Changes:
+        return Changes(frozenset(self._attempts.take_changed()), self._surroundings(None).seen_at)
+
+    def observe_some(self, workloads: Iterable[str]) -> Sequence[ObservedWorkload]:
+        return self._attempts.observe_some(workloads)
 
     async def logs(
         self, workload: str, attempt: int, *, replica: int = 0, offset: int = 0, follow: bool = False
@@ -369,12 +379,8 @@ class KubernetesBackend:
         """Nodes and what the platform's own pods occupy of them; others' pods are not ours to see."""
         occupied: dict[str, list[Resources]] = {}
         for attempt in self._attempts.all():
-            replicas = {item.index: item for item in self._attempts.answer(attempt).replicas}
-            for index, pod in attempt.indexed().items():
-                seen: ObservedReplica | None = replicas.get(index)
-                if pod["spec"].get("nodeName") and seen is not None and seen.state not in OVER:
-                    wanted = quantities.from_list(pod["spec"]["containers"][0]["resources"]["limits"])
-                    occupied.setdefault(pod["spec"]["nodeName"], []).append(wanted)
+            for node_name, resources in self._attempts.held(attempt):
+                occupied.setdefault(node_name, []).append(resources)
         found = []
         for node in self._nodes.items.values():
             name = node["metadata"]["name"]
@@ -403,6 +409,10 @@ class KubernetesBackend:
         for attempt in self._attempts.all():
             if attempt.namespace == namespace:
                 self._attempts.forget((attempt.workload, attempt.number))
+
+    async def keep_routes(self, routes: Sequence[ServiceRoute]) -> dict[str, str]:
+        """Make exactly these routes live at the cluster's gateway; answers what went wrong, by service."""
+        return await self._routes.keep(routes, self._spaces)
 
     def _claim(self, tenant: str, key: str) -> str:
         namespace = naming.namespace(self.options.release, tenant)

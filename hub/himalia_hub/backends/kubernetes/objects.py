@@ -12,10 +12,20 @@ from datetime import datetime
 from himalia_hub.backends.kubernetes import naming, pods, quantities
 from himalia_hub.backends.kubernetes.options import KubernetesOptions
 from himalia_hub.backends.kubernetes.pods import Manifest, Preference
-from himalia_hub.backends.protocol import BackendError, FileMount, HomeMount, Resources, ServiceRoute, WorkloadPlan
+from himalia_hub.backends.protocol import (
+    BackendError,
+    FileMount,
+    HomeMount,
+    Resources,
+    RouteTarget,
+    ServiceRoute,
+    WorkloadPlan,
+)
 
 _QUEUE_API = "scheduling.volcano.sh/v1beta1"
 _JOB_API = "batch.volcano.sh/v1alpha1"
+SERVICE_HEADER = "X-Himalia-Service"
+"""What the key check is told the service by; see ``serving/keycheck.py``."""
 
 
 def attempt_objects(
@@ -234,34 +244,48 @@ def volcano_queue(name: str, weight: int, capability: Resources | None, options:
 # --- routes ---------------------------------------------------------------------------------------
 
 
-def http_route(route: ServiceRoute, options: KubernetesOptions, services: Sequence[tuple[str, int, int]]) -> Manifest:
+def http_route(route: ServiceRoute, options: KubernetesOptions) -> Manifest:
     """A service's stable address at the cluster's gateway, split by weight.
 
-    Args:
-        services: ``(Service name, port, weight)`` of each variant, in the tenant's namespace.
+    Keys are checked before a call goes on, and a model's code never sees the one that its caller sent.
     """
     prefix = f"/serving/{route.tenant}/{route.service}"
     rewrite = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
+    targets = [(one, _port_of(one.addresses)) for one in route.targets if one.addresses]
     return _route("HTTPRoute", route, options) | {
         "spec": {
             "parentRefs": _parents(options),
             "rules": [
                 {
                     "matches": [{"path": {"type": "PathPrefix", "value": prefix}}],
-                    "filters": [rewrite],
-                    "backendRefs": _targets(services),
+                    "filters": [*_checked(route, options), rewrite],
+                    "backendRefs": _targets(targets),
                 }
             ],
         }
     }
 
 
-def grpc_route(route: ServiceRoute, options: KubernetesOptions, services: Sequence[tuple[str, int, int]]) -> Manifest:
+def grpc_route(route: ServiceRoute, options: KubernetesOptions) -> Manifest:
     """The same for gRPC, told apart by a header because gRPC has no path prefix."""
     match = {"headers": [{"type": "Exact", "name": "himalia-service", "value": f"{route.tenant}/{route.service}"}]}
-    return _route("GRPCRoute", route, options) | {
-        "spec": {"parentRefs": _parents(options), "rules": [{"matches": [match], "backendRefs": _targets(services)}]}
-    }
+    targets = [(one, _port_of(one.grpc_addresses)) for one in route.targets if one.grpc_addresses]
+    rule = {"matches": [match], "filters": _checked(route, options), "backendRefs": _targets(targets)}
+    return _route("GRPCRoute", route, options) | {"spec": {"parentRefs": _parents(options), "rules": [rule]}}
+
+
+def _checked(route: ServiceRoute, options: KubernetesOptions) -> list[Manifest]:
+    """The name of the service for the key check, which no caller can set, then the check itself."""
+    assert options.gateway is not None  # _parents has refused it
+    name = {"name": SERVICE_HEADER, "value": f"{route.tenant}/{route.service}"}
+    return [
+        {"type": "RequestHeaderModifier", "requestHeaderModifier": {"set": [name]}},
+        {"type": "ExtensionRef", "extensionRef": dict(options.gateway.key_filter)},
+    ]
+
+
+def _port_of(addresses: Sequence[str]) -> int:
+    return int(addresses[0].rpartition(":")[2])
 
 
 def _route(kind: str, route: ServiceRoute, options: KubernetesOptions) -> Manifest:
@@ -271,7 +295,11 @@ def _route(kind: str, route: ServiceRoute, options: KubernetesOptions) -> Manife
         "metadata": {
             "name": f"serving-{route.service}",
             "namespace": naming.namespace(options.release, route.tenant),
-            "labels": {"app.kubernetes.io/managed-by": naming.MANAGER, naming.RELEASE: options.release},
+            "labels": {
+                "app.kubernetes.io/managed-by": naming.MANAGER,
+                naming.RELEASE: options.release,
+                naming.TENANT: route.tenant,
+            },
         },
     }
 
@@ -288,14 +316,25 @@ def _parents(options: KubernetesOptions) -> list[Manifest]:
     return [parent | ({"sectionName": options.gateway.section} if options.gateway.section else {})]
 
 
-def _targets(services: Sequence[tuple[str, int, int]]) -> list[Manifest]:
-    for name, _port, weight in services:
-        if not 0 <= weight <= 1_000_000:
-            raise BackendError(f"weight {weight} of {name} is not between 0 and 1,000,000", retryable=False)
-    return [
-        {"group": "", "kind": "Service", "name": name, "port": port, "weight": weight}
-        for name, port, weight in services
-    ]
+def _targets(targets: Sequence[tuple[RouteTarget, int]]) -> list[Manifest]:
+    """The Service of each variant; where there is none, the gateway answers that nothing is there."""
+    found = []
+    for target, port in targets:
+        if not 0 <= target.weight <= 1_000_000:
+            raise BackendError(
+                f"weight {target.weight} of {target.name} is not between 0 and 1,000,000", retryable=False
+            )
+        found.append(
+            {
+                "group": "",
+                "kind": "Service",
+                "name": naming.object_name(target.workload, target.attempt),
+                "port": port,
+                "weight": target.weight,
+                "filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["Authorization"]}}],
+            }
+        )
+    return found
 
 
 def stop_annotations(asked_at: datetime, grace_seconds: int) -> dict[str, str]:

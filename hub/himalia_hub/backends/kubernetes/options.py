@@ -15,11 +15,29 @@ _RELEASE = re.compile(r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The Gateway API gateway that carries inference traffic."""
+    """The Gateway API gateway that carries inference traffic.
+
+    Args:
+        key_filter: ``group``, ``kind`` and ``name`` of the gateway's own filter that asks the platform's
+            key check, to be found in each tenant's namespace. A route without it would be open to
+            anybody, so there is none without it; by the API's rules a filter that is missing refuses
+            every call.
+        accept_seconds: How long the gateway's controller has to accept a route.
+    """
 
     namespace: str
     name: str
     section: str = ""
+    key_filter: Mapping[str, str] = field(default_factory=dict)
+    accept_seconds: float = 10.0
+
+    def __post_init__(self) -> None:
+        if set(self.key_filter) != {"group", "kind", "name"} or not all(self.key_filter.values()):
+            raise BackendError(
+                "backend.gateway.key_filter must give group, kind and name of the filter that checks keys: without it"
+                " anybody could call every service",
+                retryable=False,
+            )
 
 
 @dataclass(frozen=True, slots=True)

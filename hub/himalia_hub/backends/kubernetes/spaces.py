@@ -181,12 +181,19 @@ def network_policies(tenant: str, options: KubernetesOptions) -> list[Manifest]:
             everybody
             | {
                 "policyTypes": ["Ingress", "Egress"],
-                "ingress": [{"from": platform}],
+                "ingress": [{"from": [*platform, *_gateway(options)]}],
                 "egress": [{"to": platform}],
             },
         ),
         policy("outside", everybody | {"policyTypes": ["Egress"], "egress": [{"to": outside}]}),
     ]
+
+
+def _gateway(options: KubernetesOptions) -> list[Manifest]:
+    """Where the cluster's own gateway runs, if services are reached through one."""
+    if options.gateway is None:
+        return []
+    return [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": options.gateway.namespace}}}]
 
 
 def service_account(tenant: str, options: KubernetesOptions) -> Manifest:

@@ -20,8 +20,8 @@ from himalia_hub.backends.kubernetes.api import ApiError, Cluster, Manifest, pau
 
 log = logging.getLogger("himalia.backends.kubernetes")
 _WATCH_SECONDS = 290
-_IDLE_SECONDS = 75.0
-"""Bookmarks come about once a minute; a stream silent for longer is taken for dead."""
+_IDLE_SECONDS = 130.0
+"""Bookmarks come about once a minute; a stream silent for two of them is taken for dead."""
 _STOOD_SECONDS = 5.0
 Key = tuple[str, str]
 """Namespace and name."""
