@@ -210,5 +210,5 @@ export const work: Record<keyof typeof english, string> = {
   'train.version': '版本',
   'train.versionItems': '{version}，{count} 项',
   'unit.core': '核',
-  'unit.GiB': 'GiB 内存'
+  'unit.GiB': 'GiB 容量'
 };

@@ -51,6 +51,19 @@ describe('UI-3: what is shown follows permissions', () => {
     expect(requests.some(one => one.path === '/departments')).toBe(false);
   });
 
+  it('says that a section is not open to these roles, and reads nothing of it', async () => {
+    const { requests } = renderPanel(
+      () => <AdministrationPanel />,
+      { 'GET /me': () => MANAGER, 'GET /departments': () => page([]) },
+      { 'view.section': 'policy' }
+    );
+    expect(await screen.findByText('Not open to your roles')).toBeInTheDocument();
+    expect(screen.getByText(/Security policy needs a role/)).toBeInTheDocument();
+    expect(requests.map(one => one.path)).not.toContain('/security-policy');
+    await userEvent.click(screen.getByRole('button', { name: 'Departments' }));
+    expect(await screen.findByText('No departments yet')).toBeInTheDocument();
+  });
+
   it('says so to those who administer nothing', async () => {
     renderPanel(() => <AdministrationPanel />, { 'GET /me': () => person({ 'data.dataset.read': 'own' }) });
     expect(await screen.findByText('Nothing to administer')).toBeInTheDocument();

@@ -11,7 +11,7 @@ import { useMe, useNow } from '../../queries/account';
 import { standingOf, useStepUp } from '../../queries/standing';
 import { SectionTab } from './place';
 import { ScopeProvider } from './scope';
-import { GROUPS, permissionsOf, sectionsOf, type Section } from './sections';
+import { GROUPS, SECTIONS, permissionsOf, sectionsOf, type Section } from './sections';
 
 export default function AdministrationPanel(): JSX.Element {
   return (
@@ -32,14 +32,17 @@ function Administration(): JSX.Element {
     return <SkeletonPage />;
   }
   const sections = sectionsOf(me.data);
-  const current = sections.find(section => section.id === tab.args['view.section']) ?? sections[0];
-  if (!current) {
+  // A tab that was kept or handed on may name a section that these roles no longer open: said so, not replaced by another.
+  const asked = SECTIONS.find(section => section.id === tab.args['view.section']);
+  const current = asked ?? sections[0];
+  if (!current || !sections.length) {
     return (
       <Empty icon="key" title={t('administration.none')}>
         {t('administration.noneHint')}
       </Empty>
     );
   }
+  const closed = !sections.includes(current);
   const locked = permissionsOf(current).every(permission => standingOf(me.data, permission) !== 'now');
   const go = (section: Section) =>
     section === current
@@ -73,7 +76,11 @@ function Administration(): JSX.Element {
         <Presence />
       </nav>
       <main className="hm-adminmain" aria-label={t(current.title)}>
-        {locked ? (
+        {closed ? (
+          <Empty icon="key" title={t('administration.closed')}>
+            {t('administration.closedHint', { section: t(current.title) })}
+          </Empty>
+        ) : locked ? (
           <Locked />
         ) : (
           <ScopeProvider>

@@ -63,7 +63,7 @@ export default function QuotasSection(): JSX.Element {
   const column = (resource: string, above?: number): Column<Row> => ({
     id: resource,
     title: quotaName(resource),
-    width: 150,
+    width: 176,
     above,
     cell: row => cellOf(row, resource)
   });
@@ -91,8 +91,8 @@ export default function QuotasSection(): JSX.Element {
     column('cpu_millis'),
     column('memory_bytes'),
     column('storage_bytes', 640),
-    column('image_bytes', 820),
-    ...accelerators.slice(0, 3).map((name, at) => column(name, 980 + at * 150))
+    column('image_bytes', 880),
+    ...accelerators.slice(0, 3).map((name, at) => column(name, 1060 + at * 176))
   ];
   return (
     <ListPage<Row>

@@ -88,6 +88,13 @@ export const SECTIONS: readonly Section[] = [
     Component: lazy(() => import('./policy'))
   },
   {
+    id: 'sources',
+    group: 'security',
+    title: 'sources.title',
+    icon: 'link',
+    Component: lazy(() => import('./sources'))
+  },
+  {
     id: 'senders',
     group: 'security',
     title: 'senders.title',
