@@ -155,8 +155,8 @@ export function useOpenHit(): (kind: string, id: number) => void {
 
 function Running(): JSX.Element | null {
   const running = useRunning();
-  const tasks = useTasks();
   const now = useNow();
+  const tasks = useTasks(now);
   const work = running.data ?? [];
   const perHour = work.reduce((sum, one) => sum + one.price_per_hour_micros, 0);
   if (!work.length && !tasks.length) {

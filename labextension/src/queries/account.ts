@@ -74,21 +74,27 @@ export function useThisServer(): UseQueryResult<Workload> {
   });
 }
 
-const DONE_SHOWN_MS = 8_000;
-const FAILED_SHOWN_MS = 120_000;
+/**
+ * How long a task that ended stays in sight. A success needs a glance, and what it made is in its list anyway; a failure
+ * has to be there still when somebody comes back from another tab or a coffee.
+ */
+const SUCCEEDED_SHOWN_MS = 8_000;
+const OTHERS_SHOWN_MS = 120_000;
 
-/** Tasks that run now, and those that ended in this session a moment ago. */
-export function useTasks(): Task[] {
+/** The latest tasks that run, and those that ended a moment before `now`, in whichever session they were begun. */
+export function useTasks(now: number): Task[] {
   const { client } = useFrame();
   const tasks = useQuery({
     queryKey: keys.list('task', { limit: 20 }),
     queryFn: async () => (await client.get<Page<Task>>('/tasks', { limit: 20, sort: '-created_at' })).items,
     refetchInterval: query => (query.state.data?.some(task => !hasEnded(task.state)) ? 2_000 : false)
   });
-  const age = (task: Task) => Date.now() - (task.ended_at === null ? Date.now() : Date.parse(task.ended_at));
-  return (tasks.data ?? []).filter(
-    task => !hasEnded(task.state) || age(task) < (task.state === 'succeeded' ? DONE_SHOWN_MS : FAILED_SHOWN_MS)
-  );
+  return (tasks.data ?? []).filter(task => {
+    if (!hasEnded(task.state) || task.ended_at === null) {
+      return true;
+    }
+    return now - Date.parse(task.ended_at) < (task.state === 'succeeded' ? SUCCEEDED_SHOWN_MS : OTHERS_SHOWN_MS);
+  });
 }
 
 export function useTask(id: number | null | undefined): UseQueryResult<Task> {
