@@ -39,6 +39,7 @@ class Attention:
     def __init__(self) -> None:
         self.rows: dict[int, Any] = {}
         """Every live workload as last read."""
+        self.beating: set[int] = set()
         self._restless: set[int] = set()
         self._beats: list[tuple[float, int]] = []
         self._beat_of: dict[int, float] = {}
@@ -47,6 +48,8 @@ class Attention:
 
     def choose(self, db: Db, edited: set[int], changes: Changes) -> set[int]:
         """The workloads to look at now, live or not; what is read of them is in :attr:`rows`.
+
+        Those of which only a proof of life is due are in :attr:`beating` instead.
 
         Args:
             edited: Those that this process changed in the database since the last look.
@@ -60,12 +63,23 @@ class Attention:
             stale |= self._sweep(db)
         stale |= {workload_id for workload_id in self._restless if workload_id in self.rows}
         self._read(db, stale)
-        chosen = stale | told | self._restless | self._due(moment)
+        chosen = stale | told | self._restless
+        self.beating = {workload_id for workload_id in self._due(moment) if workload_id in self.rows} - chosen
         self._moved = self._moved or bool(edited or told)
         return chosen
 
     def _sweep(self, db: Db) -> set[int]:
         """Those whose version is not the one known, and those that are live no more."""
+        # Ids and versions only grow, so equal sums are equal rows; most of the time that is all there is to see.
+        sums = sa.select(sa.func.count(), sa.func.sum(Workload.id), sa.func.sum(Workload.version))
+        count, ids, versions = db.execute(sums.where(Workload.ended_at.is_(None))).one()
+        known = self.rows.values()
+        if (count, int(ids or 0), int(versions or 0)) == (
+            len(self.rows),
+            sum(row.id for row in known),
+            sum(row.version for row in known),
+        ):
+            return set()
         live = db.execute(sa.select(Workload.id, Workload.version).where(Workload.ended_at.is_(None)))
         found = {row.id: row.version for row in live}
         other = {key for key, version in found.items() if key not in self.rows or self.rows[key].version != version}

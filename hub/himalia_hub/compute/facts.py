@@ -105,11 +105,19 @@ class FactBook:
         open_ = (interval for interval in self._of(workload_id).values() if interval.closed_at is None)
         return min((interval.written_at for interval in open_), default=None)
 
-    def went_on(self, workload_id: int, until: datetime) -> None:
-        """It is known to have lived until then, although nobody looked: its watch told of no change."""
-        for interval in self._of(workload_id).values():
+    def went_on(self, workload_id: int, until: datetime) -> list[NewFact]:
+        """It is known to have lived until then, although nobody looked: its watch told of no change.
+
+        Returns:
+            The proofs of life that are to be written now.
+        """
+        due = []
+        for key, interval in self._of(workload_id).items():
             if interval.closed_at is None:
                 interval.seen_at = max(interval.seen_at, until)
+                if until - interval.written_at >= ALIVE_EVERY:
+                    due.append(NewFact(key, Fact.ALIVE, until, FactSource.HEARTBEAT, interval.opened_at, interval.node))
+        return due
 
     def due(self, workload_id: int, observed: Sequence[ObservedWorkload]) -> list[NewFact]:
         """The facts that these observations of a live workload call for.

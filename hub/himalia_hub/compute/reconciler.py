@@ -1,7 +1,7 @@
 """Makes the backend follow the database and the database follow the backend.
 
-One step reads the live workloads, observes the backend, decides purely (``decide``), writes all
-that changed in one transaction (phases, facts, releases, room for the queue) and then acts. Of a
+One step reads the live workloads, observes the backend, decides purely (``decide``), writes what
+changed (all of one workload in one transaction: phase, facts, releases, room) and then acts. Of a
 backend that tells of changes only those workloads are looked at that ``attention`` chooses. Each
 action converges when repeated, so a kill between any two statements costs a repetition only.
 """
@@ -13,7 +13,6 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +21,7 @@ from sqlalchemy.orm import Session
 from himalia_hub.backends.protocol import Backend, BackendError, ObservedWorkload, WatchingBackend, WorkloadPlan
 from himalia_hub.compute import assess, facts, plans, queue, samples, specs
 from himalia_hub.compute import resources as res
+from himalia_hub.compute.acting import Acting, Attempt, Trouble
 from himalia_hub.compute.attention import Attention, fresh, live_rows, rests
 from himalia_hub.compute.change import (
     Change,
@@ -52,35 +52,10 @@ ORPHANS_SECONDS = 60.0
 REPEAT_SECONDS = 2.0
 GONE_SECONDS = 2.0
 LAST_LINES = 20
-Attempt = tuple[int, int]
+AT_ONCE = 200
+"""Most workloads that are written in one transaction."""
 Look = tuple[list[Any], dict[int, list[ObservedWorkload]]]
 """Rows of live workloads, and what is observed of each."""
-
-
-@dataclass(slots=True)
-class _Trouble:
-    """Failures to apply an attempt, and when to try again."""
-
-    count: int
-    again_at: float
-    text: str
-    final: bool
-
-
-@dataclass(slots=True)
-class _Acting:
-    """Actions under way or just done in this process."""
-
-    applying: set[Attempt] = field(default_factory=set)
-    applied_at: dict[Attempt, float] = field(default_factory=dict)
-    stopped_at: dict[Attempt, float] = field(default_factory=dict)
-    trouble: dict[Attempt, _Trouble] = field(default_factory=dict)
-    missing_since: dict[Attempt, float] = field(default_factory=dict)
-
-    def forget(self, workload_id: int) -> None:
-        for kept in (self.applied_at, self.stopped_at, self.trouble, self.missing_since):
-            for key in [key for key in kept if key[0] == workload_id]:
-                del kept[key]
 
 
 class Reconciler:
@@ -94,13 +69,12 @@ class Reconciler:
         self._engine = engine
         self._platform = engine.platform
         self._book = facts.FactBook()
-        self._acting = _Acting()
+        self._acting = Acting()
         self._tasks: set[asyncio.Task[None]] = set()
         self._opened = self._loaded = False
-        self._written: list[Change] = []
+        self._written: set[Change] = set()
         self._nodes_at = self._observed_at = float("-inf")
-        self.looked_at = 0
-        """How many live workloads the newest step looked at."""
+        self.looked_at = 0  # live workloads, at the newest step
         self._attention: Attention | None = None
         self._true_at: datetime | None = None
 
@@ -121,25 +95,31 @@ class Reconciler:
             if isinstance(backend, WatchingBackend):
                 rows, observed = self._look_where_told(db, backend)
             else:
-                rows, observed = await self._look_at_all(db, backend)
+                rows, observed = self._live(db), {}
+        if not isinstance(backend, WatchingBackend):
+            observed = await self._look_at_all(rows, backend)
         await self._end_strays(rows, observed)
         self._loaded = True
         self.looked_at = len(rows)
         now = clock.now()
         changes = [self._examine(row, observed.get(row.id, []), now) for row in rows]
-        await self._commit([change for change in changes if change.matters], self._may_admit(rows))
+        await self._write_down([change for change in changes if change.matters], self._may_admit(rows))
         await self._act(changes)
         self._settle(changes, observed, now)
+        if self._attention is not None and self._true_at is not None:
+            await self._go_on(self._attention, self._true_at)
         await self._keep_samples()
         self.interval_seconds = self._interval(changes, now)
 
-    async def _look_at_all(self, db: Db, backend: Backend) -> Look:
-        rows = [row for row in live_rows(db) if self._engine.knows(row.kind)]
+    def _live(self, db: Db) -> list[Any]:
+        return [row for row in live_rows(db) if self._engine.knows(row.kind)]
+
+    async def _look_at_all(self, rows: list[Any], backend: Backend) -> dict[int, list[ObservedWorkload]]:
         started = any(row.attempt_at is not None for row in rows)
         if started or not self._loaded or time.monotonic() - self._observed_at > ORPHANS_SECONDS:
             self._observed_at = time.monotonic()
-            return rows, self._sort(await backend.observe())
-        return rows, {}
+            return self._sort(await backend.observe())
+        return {}
 
     def _look_where_told(self, db: Db, backend: WatchingBackend) -> Look:
         """Leave out what goes on as it was, as far as database and backend tell."""
@@ -265,20 +245,19 @@ class Reconciler:
 
     # -- writing -----------------------------------------------------------------------------
 
-    async def _commit(self, changes: list[Change], may_admit: bool) -> None:
-        """Write what changed in one transaction, then start what was decided to start."""
-        frees = any(c.decision.ended for c in changes) or any(c.decision.phase == Phase.QUEUED for c in changes)
-        self._written = []
-        beating = [change for change in changes if change.beats]
+    async def _write_down(self, changes: list[Change], may_admit: bool) -> None:
+        """Write what changed, so much at a time that others can write in between."""
+        self._written = set()
+        await self._beat([(change.row, change.due) for change in changes if change.beats])
         changes = [change for change in changes if not change.beats]
-        if beating:
-            await self._platform.db.write(
-                lambda session: facts.write_all(session, ((change.row, change.due) for change in beating))
-            )
-            for change in beating:
-                self._book.remember(change.due)
-        if not changes and not may_admit:
-            return
+        for start in range(0, len(changes), AT_ONCE):
+            await self._commit(changes[start : start + AT_ONCE], may_admit)
+        if not changes and may_admit:
+            await self._commit([], may_admit)
+
+    async def _commit(self, changes: list[Change], may_admit: bool) -> None:
+        """Write changes in one transaction, then start what was decided to start."""
+        frees = any(c.decision.ended for c in changes) or any(c.decision.phase == Phase.QUEUED for c in changes)
         written: list[Change] = []
 
         def work(session: Session) -> list[WorkloadPlan]:
@@ -291,11 +270,25 @@ class Reconciler:
             return made
 
         made = await self._platform.db.write(work)
-        self._written = written
+        self._written.update(written)
         for change in written:
             self._book.remember(change.due)
         for plan in made:
             self._start(plan)
+
+    async def _beat(self, beats: list[tuple[Any, list[facts.NewFact]]]) -> None:
+        """Write proofs of life, all with one statement: nothing else of these workloads changes."""
+        if beats:
+            await self._platform.db.write(lambda session: facts.write_all(session, beats))
+            for _row, due in beats:
+                self._book.remember(due)
+
+    async def _go_on(self, attention: Attention, until: datetime) -> None:
+        """Prove the life of those that nothing was told of."""
+        found = [(attention.rows[key], self._book.went_on(key, until)) for key in sorted(attention.beating)]
+        await self._beat([one for one in found if one[1]])
+        for row, _due in found:
+            attention.settle(row.id, steady=True, written_at=self._book.written_at(row.id))
 
     def _write_alone(self, session: Session, change: Change, written: list[Change]) -> list[WorkloadPlan]:
         """Write one workload's change; a noun that fails holds up its own work and nobody else's."""
@@ -383,7 +376,7 @@ class Reconciler:
         before = self._acting.trouble.get(attempt)
         count = before.count + 1 if before is not None else 1
         again = time.monotonic() + min(30.0, 0.5 * 2**count)
-        self._acting.trouble[attempt] = _Trouble(count, again, text, final)
+        self._acting.trouble[attempt] = Trouble(count, again, text, final)
 
     async def _act(self, changes: list[Change]) -> None:
         for change in changes:
