@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.rows import IDS, NEEDED
+
 Rows = list[dict[str, Any]]
 
 MODULES: dict[str, Callable[[Path, bool], Rows]] = {
@@ -45,13 +47,11 @@ def complaints(rows: Rows) -> list[str]:
     """What is wrong with rows: a peer that was not measured is no measurement."""
     found = []
     for row in rows:
-        missing = [
-            key
-            for key in ("id", "value", "unit", "peer", "peer_value", "ratio", "target", "better")
-            if row.get(key) is None
-        ]
+        missing = [key for key in NEEDED if row.get(key) is None]
         if missing:
             found.append(f"{row.get('id')} {row.get('name')}: no {', '.join(missing)}")
+        elif row["id"] not in IDS or row["better"] not in ("lower", "higher"):
+            found.append(f"{row['id']} {row['name']}: {row['better']} is better")
     return found
 
 

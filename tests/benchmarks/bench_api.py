@@ -25,6 +25,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.benchmarks.bench_import import BASE, PlatformProcess
+from tests.benchmarks.rows import row
 from tests.support.s3 import S3Server, free_port
 
 CONNECTIONS = 16
@@ -185,18 +186,9 @@ def run(workdir: Path, *, short: bool = False) -> list[dict[str, Any]]:
         ("hub", "JupyterHub GET /users/{name}", 15.0),
         ("tornado", "a bare tornado handler", 0.35),
     )
+    title = f"authenticated read, {CONNECTIONS} connections"
     return [
-        {
-            "id": "PERF-4",
-            "name": f"authenticated read, {CONNECTIONS} connections",
-            "value": round(found["platform"], 1),
-            "unit": "answers/s",
-            "peer": peer,
-            "peer_value": round(found[name], 1),
-            "ratio": round(found["platform"] / found[name], 3),
-            "target": f">= {target}x",
-            "better": "higher",
-        }
+        row("PERF-4", title, found["platform"], "answers/s", peer, found[name], f">= {target}x", better="higher")
         for name, peer, target in peers
     ]
 

@@ -7,7 +7,6 @@ whole platform (admission and database included) is measured through the API, no
 from __future__ import annotations
 
 import json
-import os
 import socket
 import statistics
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from himalia_hub.backends.protocol import Port
+from tests.benchmarks.rows import fork_exec_milliseconds, percentile, row
 from tests.contract.harness import LocalHarness
 from tests.contract.test_network import ECHO, dial, exchange
 
@@ -36,14 +36,7 @@ def start_milliseconds(harness: LocalHarness, times: int = STARTS) -> tuple[list
         harness.stop(plan, grace_seconds=0)
         harness.wait_end(plan)
         harness.delete(plan)
-        began = time.perf_counter()
-        process = subprocess.Popen(["/bin/sh", "-c", "echo; exec sleep 60"], stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        os.read(process.stdout.fileno(), 1)
-        bare.append((time.perf_counter() - began) * 1000)
-        process.kill()
-        process.wait()
-        process.stdout.close()
+        bare.append(fork_exec_milliseconds())
     return ours, bare
 
 
@@ -85,10 +78,6 @@ def _answering(address: str, seconds: float = 20) -> socket.socket:
         time.sleep(0.01)
 
 
-def at(values: list[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
-
-
 def run(workdir: Path, *, starts: int = STARTS, round_trips: int = ROUND_TRIPS) -> list[dict[str, Any]]:
     """Rows for ``build/bench.json``; ``workdir`` is not used, every state has a folder of its own."""
     harness = LocalHarness()
@@ -105,10 +94,10 @@ def run(workdir: Path, *, starts: int = STARTS, round_trips: int = ROUND_TRIPS) 
             row(
                 "PERF-12",
                 f"submit to running, local backend, {name}",
-                at(ours, share),
+                percentile(ours, share),
                 "ms",
                 f"fork+exec, {name}",
-                at(bare, share),
+                percentile(bare, share),
                 "p99 <= 250 ms",
             )
             for share, name in ((0.5, "p50"), (0.99, "p99"))
@@ -132,22 +121,6 @@ def run(workdir: Path, *, starts: int = STARTS, round_trips: int = ROUND_TRIPS) 
             "small",
         ),
     ]
-
-
-def row(
-    identifier: str, name: str, value: float, unit: str, peer: str, peer_value: float, target: str
-) -> dict[str, Any]:
-    return {
-        "id": identifier,
-        "name": name,
-        "value": round(value, 3),
-        "unit": unit,
-        "peer": peer,
-        "peer_value": round(peer_value, 3),
-        "ratio": round(value / peer_value, 3),
-        "target": target,
-        "better": "higher" if target.startswith(">") else "lower",
-    }
 
 
 def _private_kib(pid: int) -> int:

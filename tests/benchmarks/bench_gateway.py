@@ -24,6 +24,7 @@ from typing import Any
 from himalia_hub.backends.protocol import RouteTarget, ServiceRoute
 from himalia_hub.platform.config import Traefik
 from himalia_hub.serving.gateway.traefik import TraefikGateway
+from tests.benchmarks.rows import row
 from tests.support.gateway import Gateway, Replica, new_key, wait_until
 from tests.support.models import train
 from tests.support.pieces import digits
@@ -159,22 +160,6 @@ def split_error(gateway: Gateway, calls: int = 2000) -> float:
             one.close()
 
 
-def row(
-    name: str, value: float, unit: str, peer: str, peer_value: float, target: str, identifier: str
-) -> dict[str, Any]:
-    return {
-        "id": identifier,
-        "name": name,
-        "value": round(value, 3),
-        "unit": unit,
-        "peer": peer,
-        "peer_value": round(peer_value, 3),
-        "ratio": round(value / peer_value, 3) if peer_value else None,
-        "target": target,
-        "better": "higher" if target.startswith(">") else "lower",
-    }
-
-
 def run(workdir: Path, *, calls: int = CALLS) -> list[dict[str, Any]]:
     """Rows for ``build/bench.json``."""
     folder = workdir / "gateway"
@@ -189,21 +174,21 @@ def run(workdir: Path, *, calls: int = CALLS) -> list[dict[str, Any]]:
     peer = "direct to the replica, p50"
 
     def added(way: str, target: str) -> dict[str, Any]:
-        extra = ways[way].median - direct
-        made = row(f"inference through {way}, p50", ways[way].median, "ms", peer, direct, target, "PERF-10")
-        return {**made, "added": round(extra, 3)}
+        value = ways[way].median
+        extra = round(value - direct, 3)
+        return row("PERF-10", f"inference through {way}, p50", value, "ms", peer, direct, target, added=extra)
 
     return [
         added("gateway", "added <= 0.5 ms"),
         added("key check", "added <= 1.2 ms"),
         row(
+            "PERF-11",
             "a split of 90/10 over 2,000 calls, missed by",
             missed,
             "percent points",
             "random splitting, expected",
             _random_miss(2000, 0.1),
             "within 1",
-            "PERF-11",
         ),
     ]
 

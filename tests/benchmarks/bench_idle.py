@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 
 from himalia_hub.develop.images import builder
+from tests.benchmarks.rows import row
 from tests.support.s3 import free_port
 
 REPETITIONS = 5
@@ -111,37 +112,16 @@ def run(workdir: Path, *, short: bool = False) -> list[dict[str, Any]]:
             folder.mkdir(parents=True)
             memory[ours].append(idle_megabytes(python, folder, ours=ours))
         imports.append(import_milliseconds(python))
+    peers = ("the same server without it", "import of JupyterLab")
+    with_it, without = (statistics.median(memory[ours]) for ours in (True, False))
+    whole, bare = (statistics.median(one[way] for one in imports) for way in (0, 1))
     return [
-        _row(
-            "memory of an idle server with the extension",
-            *(statistics.median(memory[ours]) for ours in (True, False)),
-            "MB",
-            "the same server without it",
-            "<= +10 MB",
-        ),
-        _row(
-            "import of JupyterLab and the extension",
-            *(statistics.median(one[way] for one in imports) for way in (0, 1)),
-            "ms",
-            "import of JupyterLab",
-            "<= +80 ms",
-        ),
+        row("PERF-3", name, value, unit, peer, peer_value, target, added=round(value - peer_value, 2))
+        for name, value, unit, peer, peer_value, target in (
+            ("memory of an idle server with the extension", with_it, "MB", peers[0], without, "<= +10 MB"),
+            ("import of JupyterLab and the extension", whole, "ms", peers[1], bare, "<= +80 ms"),
+        )
     ]
-
-
-def _row(name: str, value: float, peer_value: float, unit: str, peer: str, target: str) -> dict[str, Any]:
-    return {
-        "id": "PERF-3",
-        "name": name,
-        "value": round(value, 2),
-        "unit": unit,
-        "peer": peer,
-        "peer_value": round(peer_value, 2),
-        "ratio": round(value / peer_value, 3),
-        "added": round(value - peer_value, 2),
-        "target": target,
-        "better": "lower",
-    }
 
 
 if __name__ == "__main__":

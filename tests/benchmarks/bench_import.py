@@ -26,6 +26,7 @@ from himalia_hub.auth.actor import TokenKind
 from himalia_hub.core.db import Database
 from himalia_hub.data.content.framing import MEDIA_TYPE, encode
 from himalia_hub.tenancy import service as tenancy
+from tests.benchmarks.rows import percentile, row
 from tests.support.made_pictures import picture
 from tests.support.s3 import S3Server, free_port
 from tests.support.service import make_config
@@ -272,23 +273,6 @@ def compare_milliseconds(client: httpx.Client, dataset: int, first: str, times: 
     return statistics.median(took)
 
 
-def row(
-    identifier: str, name: str, value: float, unit: str, peer: str, peer_value: float, target: str, **more: Any
-) -> dict[str, Any]:
-    return {
-        "id": identifier,
-        "name": name,
-        "value": round(value, 3),
-        "unit": unit,
-        "peer": peer,
-        "peer_value": round(peer_value, 3),
-        "ratio": round(value / peer_value, 3),
-        "target": target,
-        "better": "higher" if target.startswith(">") else "lower",
-        **more,
-    }
-
-
 def run(workdir: Path, *, files: int = FILES, large: int = 1_000_000, peer: bool = True) -> list[dict[str, Any]]:
     """Measure; answers rows for ``build/bench.json``."""
     workdir = Path(workdir)
@@ -320,6 +304,7 @@ def run(workdir: Path, *, files: int = FILES, large: int = 1_000_000, peer: bool
                     "dvc add",
                     dvc,
                     ">= 10x",
+                    better="higher",
                     megabytes=size / 1e6,
                 )
             )
@@ -353,7 +338,7 @@ def _at_size(
     grow(url, "large", large)
     rows = []
     pages = {name: list_milliseconds(client, dataset) for name, dataset in (("small", small), ("large", big))}
-    p99 = {name: took[int(len(took) * 0.99) - 1] for name, took in pages.items()}
+    p99 = {name: percentile(took, 0.99) for name, took in pages.items()}
     rows.append(
         row(
             "PERF-5",

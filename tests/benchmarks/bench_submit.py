@@ -9,8 +9,6 @@ other, so that none waits for the resources of another.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -19,26 +17,11 @@ from typing import Any
 import httpx
 
 from himalia_hub.selfcheck.walk import Walk
+from tests.benchmarks.rows import fork_exec_milliseconds, percentile, row
 from tests.support.installation import Installation
 
 RUNS = 100
 SCRIPT = "import time\ntime.sleep(60)\n"
-
-
-def at(values: list[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
-
-
-def fork_exec_milliseconds() -> float:
-    began = time.perf_counter()
-    process = subprocess.Popen(["/bin/sh", "-c", "echo; exec sleep 60"], stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    os.read(process.stdout.fileno(), 1)
-    took = (time.perf_counter() - began) * 1000
-    process.kill()
-    process.wait()
-    process.stdout.close()
-    return took
 
 
 def _wait(client: httpx.Client, number: int, phases: tuple[str, ...], seconds: float = 60) -> str:
@@ -83,17 +66,15 @@ def run(workdir: Path, *, short: bool = False) -> list[dict[str, Any]]:
     finally:
         installation.stop()
     return [
-        {
-            "id": "PERF-12",
-            "name": f"submit to running, through the API, {name}",
-            "value": round(at(ours, share), 3),
-            "unit": "ms",
-            "peer": f"fork+exec, {name}",
-            "peer_value": round(at(bare, share), 3),
-            "ratio": round(at(ours, share) / at(bare, share), 3),
-            "target": "p99 <= 250 ms",
-            "better": "lower",
-        }
+        row(
+            "PERF-12",
+            f"submit to running, through the API, {name}",
+            percentile(ours, share),
+            "ms",
+            f"fork+exec, {name}",
+            percentile(bare, share),
+            "p99 <= 250 ms",
+        )
         for share, name in ((0.5, "p50"), (0.99, "p99"))
     ]
 
