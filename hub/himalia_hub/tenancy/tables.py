@@ -14,6 +14,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from himalia_hub.core.db import Base, BigId
 
+_THERE: dict[str, Any] = {
+    "sqlite_where": sa.text("deleted_at IS NULL"),
+    "postgresql_where": sa.text("deleted_at IS NULL"),
+}
+
 
 class Tenant(Base):
     """An organisation. ``code`` never changes: it names the namespace, prefix and paths."""
@@ -85,6 +90,9 @@ class User(Base):
         sa.UniqueConstraint("tenant_id", "number"),
         sa.Index("ix_users_department", "department_id"),
         sa.Index("ix_users_updated", "tenant_id", "updated_at"),
+        # The lists of all organisations' members, page by page.
+        sa.Index("ix_users_all_updated", "updated_at", "id", **_THERE),
+        sa.Index("ix_users_all_name", "name", "id", **_THERE),
     )
 
 

@@ -584,12 +584,16 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('deleted_at', UtcDateTime(), nullable=True))
         batch_op.create_index('ix_users_department', ['department_id'], unique=False)
         batch_op.create_index('ix_users_updated', ['tenant_id', 'updated_at'], unique=False)
+        batch_op.create_index('ix_users_all_updated', ['updated_at', 'id'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
+        batch_op.create_index('ix_users_all_name', ['name', 'id'], unique=False, sqlite_where=sa.text('deleted_at IS NULL'), postgresql_where=sa.text('deleted_at IS NULL'))
 
 
 
 def downgrade() -> None:
     # Not by batch: SQLite would drop and make again tables that others refer to.
     _unguard_audit()
+    op.drop_index('ix_users_all_name', 'users')
+    op.drop_index('ix_users_all_updated', 'users')
     op.drop_index('ix_users_updated', 'users')
     op.drop_index('ix_users_department', 'users')
     op.execute('ALTER TABLE users DROP COLUMN deleted_at')
