@@ -99,3 +99,59 @@ def test_a_start_is_looked_at_again_without_an_event(stage: Stage) -> None:
     assert stage.replica().state is ReplicaState.PENDING
     stage.later(301)
     assert stage.replica().state is ReplicaState.EXITED
+
+
+def test_what_changed_is_told_once_and_only_that(stage: Stage) -> None:
+    """PERF-17: whoever keeps 10,000 workloads asks about those alone."""
+    stage.pod(running=RUNNING)
+    assert stage.attempts.take_changed() == {"w1"}
+    assert stage.attempts.take_changed() == set()
+    stage.later(100)
+    stage.replica()
+    assert stage.attempts.take_changed() == set(), "time alone tells nothing"
+    stage.pod(terminated={"exitCode": 0, "finishedAt": "2026-03-01T12:00:10Z", **RUNNING})
+    assert stage.attempts.take_changed() == {"w1"}
+    assert [one.workload for one in stage.attempts.observe_some(["w1", "w2"])] == ["w1"]
+    assert stage.attempts.observe_some(["w2"]) == []
+    stage.attempts.on_pod(stage.attempts.all()[0].pods["w1-1"], True)
+    assert stage.attempts.take_changed() == {"w1"}
+
+
+def test_a_nodes_readiness_concerns_what_is_on_it(stage: Stage) -> None:
+    stage.pod(running=RUNNING)
+    stage.attempts.take_changed()
+    stage.attempts.touch_node("another")
+    assert stage.attempts.take_changed() == set()
+    stage.attempts.touch_node("n")
+    assert stage.attempts.take_changed() == {"w1"}
+
+
+def test_what_a_node_is_charged_with_follows_the_pods(stage: Stage) -> None:
+    stage.pod(running=RUNNING)
+    (attempt,) = stage.attempts.all()
+    assert [(node, held.cpu_millis) for node, held in stage.attempts.held(attempt)] == [("n", 100)]
+    assert stage.attempts.held(attempt) is stage.attempts.held(attempt), "worked out once"
+    stage.pod(terminated={"exitCode": 0, "finishedAt": "2026-03-01T12:00:10Z", **RUNNING})
+    assert stage.attempts.held(attempt) == ()
+
+
+def test_a_refused_pod_is_known_by_its_job_and_events_end(stage: Stage) -> None:
+    job = objects.job(replace(PLAN, kind="run"), KubernetesOptions())
+    job["metadata"]["uid"] = "j"
+    stage.attempts.on_owner("Job", job, False)
+    event = {
+        "metadata": {"name": "e1"},
+        "involvedObject": {"uid": "j", "name": "w1-1"},
+        "reason": "FailedCreate",
+        "message": "exceeded quota: quota, requested: limits.cpu=1, used: limits.cpu=2, limited: limits.cpu=2",
+    }
+    foreign = {**event, "involvedObject": {"uid": "another", "name": "w1-1"}, "metadata": {"name": "e2"}}
+    stage.attempts.on_event(foreign, False)
+    assert stage.replica().message == "", "a job of that name from before"
+    stage.attempts.take_changed()
+    stage.attempts.on_event(event, False)
+    assert stage.attempts.take_changed() == {"w1"}
+    assert "cpu" in stage.replica().message.lower()
+    for one in (event, foreign):
+        stage.attempts.on_event(one, True)
+    assert stage.attempts.events == {}, "the cluster forgot them, and so does the copy"
