@@ -136,8 +136,9 @@ def change(session: Session, subject: Subject, wanted: QuotaSet, defaults: Mappi
         InvalidInput: An unknown resource, or a limit above that of an enclosing level.
         Conflict: ``limits_below``: departments or members have higher limits than the new ones.
     """
-    for name in (*wanted.limits, *wanted.reservable):
-        _check_resource(name)
+    for part, names in (("limits", wanted.limits), ("reservable", wanted.reservable)):
+        for name in names:
+            _check_resource(f"{part}.{name}", name)
     for name, nominal in wanted.limits.items():
         _check_above(session, subject, name, nominal, defaults)
     _check_reservable(session, subject, wanted, defaults)
@@ -159,13 +160,13 @@ def _count_change(session: Session, level: str, subject_id: int, by: str) -> Non
     session.flush()
 
 
-def _check_resource(name: str) -> None:
+def _check_resource(field: str, name: str) -> None:
     if res.known(name):
         return
     raise InvalidInput(
-        f"limits.{name}: this is not a resource that has a quota.",
-        zh=f"limits.{name}：没有此项资源的配额。",
-        field=f"limits.{name}",
+        f"{field}: this is not a resource that has a quota.",
+        zh=f"{field}：没有此项资源的配额。",
+        field=field,
         rule=f"one of {', '.join(res.NEEDED)}, or an accelerator such as nvidia.com/gpu",
         value=name,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -11,18 +10,11 @@ import pytest
 from himalia_hub.api.openapi import all_routes
 from himalia_hub.api.routes import Route
 from himalia_hub.auth import permissions
-from tests.support.service import ADMIN_CREDENTIAL, HUB_CREDENTIAL, World, live_world, make_config
+from tests.support.service import ADMIN_CREDENTIAL, HUB_CREDENTIAL, World
 
 INTERNAL = [route for route in all_routes() if route.internal]
 METHODS = sorted({route.method for route in INTERNAL})
 LETTERS = {int: "1", str: "nowhere"}
-
-
-@pytest.fixture(scope="module")
-def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """One for all: nothing is changed, because nothing is let through."""
-    place = tmp_path_factory.mktemp("internal")
-    yield from live_world(make_config(place / "state", f"sqlite:///{place}/himalia.sqlite3"))
 
 
 def asked(client: httpx.Client, method: str, path: str) -> tuple[int, dict[str, str], Any]:

@@ -143,6 +143,8 @@ PASSWORDS = [
     pytest.param("tea time now", "kinds", "two of", id="one-kind"),
     pytest.param("4711 0815!", "kinds", "two of", id="digits"),
     pytest.param("P@ssw0rd", "weak", "common", id="weak"),
+    pytest.param("AlphaMember", "not_name", "user name", id="the-user-name"),
+    pytest.param("rebmemahpla", "not_name", "backwards", id="the-user-name-backwards"),
     pytest.param(PASSWORD, "differs", "2 positions", id="the-present-one"),
     pytest.param(PASSWORD[:-1] + "3", "differs", "2 positions", id="one-position"),
 ]

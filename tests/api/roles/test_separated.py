@@ -39,7 +39,6 @@ SYSTEM = {
     "money.recharge.create",
     "tenancy.organisation.manage",
     "tenancy.user.manage",
-    "tenancy.sender.manage",
 }
 SECURITY = {
     "tenancy.role.grant",
@@ -48,6 +47,7 @@ SECURITY = {
     "tenancy.user.activate",
     "tenancy.group.manage",
     "tenancy.policy.manage",
+    "tenancy.sender.manage",
     "tenancy.source.manage",
 }
 AUDIT = {"audit.entry.read"}
@@ -142,10 +142,9 @@ def test_an_account_without_a_role_cannot_sign_in(live: LiveService) -> None:
     assert identity()["roles"] == ["member"]
 
 
-def test_the_mode_is_chosen_once(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/himalia.sqlite3"
+def test_the_mode_is_chosen_once(database_url: str, tmp_path: Path) -> None:
     for separate in (True, False):
-        made = LiveService(make_config(tmp_path / "state", url, separate_duties=separate))
+        made = LiveService(make_config(tmp_path / "state", database_url, separate_duties=separate))
         with made.platform.db.engine.connect() as db:
             assert service.separated(db)
         made.close()

@@ -2,7 +2,7 @@
 
 TEN-1, TEN-3, TEN-4, TEN-5, TEN-6, TEN-7, TEN-9, TEN-21, CON-1, OPS-1, SEC-1, SEC-3. The policy's, senders',
 tokens' and passwords' fields are in ``tests/api/identity/test_bad_input.py``, sources' in
-``tests/api/sign_in/test_bad_input.py``.
+``tests/api/sign_in/test_sources.py``.
 """
 
 from __future__ import annotations
@@ -54,6 +54,18 @@ def limits(name: str) -> Any:
     def send(client: httpx.Client, value: Any, _: int) -> httpx.Response:
         version = client.get("/quotas", params={"level": "tenant", "subject": "alpha"}).headers["ETag"]
         body = {"level": "tenant", "subject": "alpha", "limits": {name: value}}
+        return client.put("/quotas", json=body, headers={"If-Match": version})
+
+    return send
+
+
+def reservable(name: str) -> Any:
+    """How much of 8 cores the queues may reserve, at the organisation's level."""
+
+    def send(client: httpx.Client, value: Any, _: int) -> httpx.Response:
+        version = client.get("/quotas", params={"level": "tenant", "subject": "alpha"}).headers["ETag"]
+        limit = {"cpu_millis": 8000} if name == "cpu_millis" else {}
+        body = {"level": "tenant", "subject": "alpha", "limits": limit, "reservable": {name: value}}
         return client.put("/quotas", json=body, headers={"If-Match": version})
 
     return send
@@ -173,7 +185,7 @@ MEMBERS = fields_of(
         ["2026-01-01T00:00:00Z"],
         ["2026-01-01T00:00:00", "yesterday"],
     ),
-    Field("members", post("/members/links", {}, "members"), [], [Wrong([]), Wrong(7, shown="7")]),
+    Field("members", post("/members/links", {}, "members"), [], [Wrong([]), Wrong(7, shown="7"), Wrong([1] * 501)]),
 )
 ROLES = fields_of(
     "role",
@@ -218,6 +230,8 @@ QUOTAS = fields_of(
         [Wrong({"image_bytes": 8 * 2**30 + 2**20}, shown="8")],
     ),
     Field("reservable", quota(reservable=None), [], [Wrong({"cpu_millis": 1}, shown="")]),
+    Field("reservable.cpu_millis", reservable("cpu_millis"), [8000, 0], [-1, 1.5, "8", Wrong(8001, shown="8")]),
+    Field("reservable.luck", reservable("luck"), [], [Wrong(1, shown="luck")]),
     Field("limit", get("/quota-sheets", "limit"), [1, 500], [Wrong(0, shown="'0'"), Wrong(501, shown="'501'")]),
 )
 SPECS = fields_of(
