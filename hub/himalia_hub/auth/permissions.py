@@ -257,7 +257,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     _platform("tenancy.role.grant_any", "Grant, make and take roles beyond one's own permissions", Duty.SECURITY),
     _platform("tenancy.policy.manage", "See and change the security policy", Duty.SECURITY),
     _platform("tenancy.source.manage", "Set up sign-in sources and what their claims map to", Duty.SECURITY),
-    _platform("tenancy.sender.manage", "Set up and test senders of messages", Duty.SYSTEM),
+    _platform("tenancy.sender.manage", "Set up and test senders of messages", Duty.SECURITY),
     _administer("console.checklist.read", "See what an installation or organisation still lacks"),
     _row(
         "audit.entry.read",

@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import RouteTable
+from himalia_hub.auth.actor import Actor, Reach
 from himalia_hub.core import clock, names
 from himalia_hub.core.errors import NotFound, StaleVersion
 from himalia_hub.identity import senders
 from himalia_hub.identity.tables import MessageSender
+from himalia_hub.tenancy.roles import checks
 
 routes = RouteTable("senders")
 MANAGE = "tenancy.sender.manage"
@@ -72,6 +74,15 @@ def _known(channel: str) -> str:
     return channel
 
 
+def check_may_decide(actor: Actor) -> None:
+    """TEN-9: where messages go is where links that sign in and codes go, administrators' too.
+
+    So setting a sender up or changing it is taking over any account, and needs the permission to
+    grant any role beside its own, as setting up a sign-in source does.
+    """
+    checks.check_covered({checks.GRANT_ANY: Reach.PLATFORM}, actor.grants, "A message sender")
+
+
 @routes.get("/message-senders", permission=MANAGE, summary="How messages leave, by channel", response=SenderList)
 def list_senders(ctx: Context) -> dict[str, Any]:
     rows = ctx.db.execute(sa.select(MessageSender.__table__).order_by(MessageSender.channel))
@@ -91,6 +102,7 @@ def list_senders(ctx: Context) -> dict[str, Any]:
 )
 def replace_sender(ctx: Context, channel: str, body: SenderReplace) -> dict[str, Any]:
     """``If-Match`` is needed once the channel has a sender. The secret is sealed and never shown again."""
+    check_may_decide(ctx.actor)
     settings = senders.checked_settings(_known(channel), body.kind, body.settings)
     row = ctx.session.get(MessageSender, channel, with_for_update=True)
     if row is None:
