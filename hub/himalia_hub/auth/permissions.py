@@ -246,7 +246,7 @@ PERMISSIONS: tuple[Permission, ...] = (
     _administer("tenancy.user.manage", "Create, import, edit, disable and delete members", duty=Duty.SYSTEM),
     _administer(
         "tenancy.user.activate",
-        "Enable and unlock members and issue one-time sign-in links",
+        "Enable and unlock members, reset their second factor and issue one-time sign-in links",
         duty=Duty.SECURITY,
     ),
     _administer("tenancy.group.read", "See groups and who is in them", security=PLATFORM),

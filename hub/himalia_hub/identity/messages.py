@@ -41,6 +41,24 @@ def recovery(to: str, link: str, name: str, language: str) -> Message:
     )
 
 
+def factor_reset(to: str, language: str) -> Message:
+    """An administrator took the second factor away; whoever did not ask for it hears of it."""
+    if language == "zh":
+        return Message(
+            to,
+            "您的 Himalia 第二因素已被重置",
+            "管理员已移除您的第二因素和恢复码，您的所有会话均已结束。请使用密码登录，并在账号页面重新设置第二因素。\n"
+            "如果您没有要求重置，请立即更换密码，并联系组织管理员。\n",
+        )
+    return Message(
+        to,
+        "Your Himalia second factor was reset",
+        "An administrator removed your second factor and your recovery codes; all your sessions ended. "
+        "Sign in with your password and set up a new one on your account page.\n"
+        "If you did not ask for it, change your password now and tell an administrator of your organisation.\n",
+    )
+
+
 def masked(address: str) -> str:
     """Enough of an address to recognise one's own: ``l•••@example.org``, ``•••4567``."""
     name, at, host = address.partition("@")

@@ -253,6 +253,8 @@ def _members(group: argparse.ArgumentParser, way: Way) -> None:
     for word in ("enable", "disable", "unlock"):
         _any_member(way, _action(way, actions, word, f"{word} a member", _member(word)))
     _any_member(way, _action(way, actions, "link", "print a new one-time sign-in link", _link_member))
+    reset = "take the second factor away from a member who lost it; ends sessions, tells the member"
+    _any_member(way, _action(way, actions, "reset-second-factor", reset, _reset_factor))
     delete = _any_member(way, _action(way, actions, "delete", "delete a member", _delete_member))
     delete.add_argument("--take-over", default=None, metavar="MEMBER", help="who gets the objects")
     delete.add_argument("--erase", action="store_true", help="erase the objects")
@@ -329,6 +331,17 @@ def _member(word: str) -> Command:
 def _link_member(client: Client, arguments: argparse.Namespace) -> str:
     row = client.admin.members.get(str(arguments.name), organisation=arguments.organisation)
     return row.sign_in_link().url
+
+
+def _reset_factor(client: Client, arguments: argparse.Namespace) -> Any:
+    row = client.admin.members.get(str(arguments.name), organisation=arguments.organisation)
+    done = row.reset_second_factor()
+    if arguments.json:
+        return done
+    if not done["methods"]:
+        return f"{row.name} has no second factor."
+    told = f"told by {', '.join(done['told'])}" if done["told"] else "not told: no confirmed address"
+    return f"{row.name}: {', '.join(done['methods'])} reset; sessions ended; {told}."
 
 
 def _delete_member(client: Client, arguments: argparse.Namespace) -> str:

@@ -203,6 +203,26 @@ class Member(OfOrganisation):
 
     def belongings(self) -> dict[str, int]:
         """Kind → count of what a deletion would hand over or erase."""
+    def second_factors(self) -> list[str]:
+        """The methods of the second factor in force, the strongest first; empty: none."""
+        methods: list[str] = self._ask("GET", "/second-factor")["methods"]
+        return methods
+
+    def reset_second_factor(self) -> dict[str, list[str]]:
+        """Take the second factor and the recovery codes away from a member who lost them.
+
+        Sessions end; the member is told at every confirmed address.
+
+        Returns:
+            ``methods`` that ended, and the channels on which the member is ``told``.
+
+        Raises:
+            NotPermitted: The member holds more power than you.
+            Conflict: It is you; your account page removes your own.
+        """
+        done: dict[str, list[str]] = self._ask("DELETE", "/second-factor")
+        return done
+
         return {one["kind"]: one["count"] for one in self._ask("GET", "/belongings")}
 
     def remove(self, *, take_over: Member | int | None = None, erase: bool = False) -> dict[str, Any]:

@@ -6,6 +6,7 @@ refused; an update without or with an old version is refused and changes nothing
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import httpx
@@ -53,11 +54,26 @@ UNCHANGED = {
     "POST /departments/{department}/enable": "it is enabled",
     "POST /members/{member}/enable": "it is enabled",
     "POST /members/{member}/unlock": "it is not locked",
+    "DELETE /members/{member}/second-factor": "there is none",
     "POST /sign-in-sources/{source}/test": "shows what claims would give",
 }
 """Writes that find nothing to change on the shelf, and why."""
+LINK = re.compile(r"token=|\"(token|secret|password|grant|link|recovery_codes)\": ?[\"{\[]")
+"""What an answer that holds a one-time secret looks like."""
 KEPT = [name for name in WRITES if name not in NOT_KEPT]
 GUARDED = [name for name, route in WRITES.items() if route.if_match]
+
+
+def test_a_kept_secret_would_be_noticed() -> None:
+    """The control of what :func:`test_same_key` looks for."""
+    for text in (
+        '{"url":"https://hub/link?token=abc"}',
+        '{"link":{"url":"x"}}',
+        '{"token":"himalia_x"}',
+        '{"token": "x"}',
+    ):
+        assert LINK.search(text), text
+    assert LINK.search('{"link":null,"tokens":3,"secret_set":true,"secrets":["a"]}') is None
 
 
 def caller(name: str) -> str:
@@ -91,7 +107,11 @@ def test_same_key(grid: Grid, name: str) -> None:
         first = cells.send(client, route, path, how, shelf, grid.spec, headers=headers)
         assert 200 <= first.status_code < 300, first.text
         after = digest(db)
-        again = cells.send(client, route, path, how, shelf, grid.spec, headers=headers)
+        # What is kept is shown to whoever repeats the request, wherever from: no secret, no address it was asked at.
+        assert LINK.search(first.text) is None and grid.world.live.base_url not in first.text, first.text
+        assert not {"location", "link", "set-cookie"} & set(first.headers), first.headers
+        elsewhere = {**headers, "Host": "elsewhere.example"}
+        again = cells.send(client, route, path, how, shelf, grid.spec, headers=elsewhere)
         assert again.headers.get("Idempotency-Replayed") == "true" or name in KEPT_BY_HANDLER
         assert (again.status_code, again.content) == (first.status_code, first.content)
         assert again.headers.get("ETag") == first.headers.get("ETag")

@@ -77,7 +77,7 @@ SENTENCES: dict[str, str] = {
     "tenancy.department.manage": "创建、编辑、启用、停用和删除部门",
     "tenancy.user.read": "查看成员",
     "tenancy.user.manage": "创建、导入、编辑、停用和删除成员",
-    "tenancy.user.activate": "启用和解锁成员、生成一次性登录链接",
+    "tenancy.user.activate": "启用和解锁成员、重置其第二因素、生成一次性登录链接",
     "tenancy.group.read": "查看用户组及其成员",
     "tenancy.group.manage": "创建、编辑和删除用户组并调整其成员",
     "tenancy.role.read": "查看角色及其持有者",
