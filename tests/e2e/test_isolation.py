@@ -14,7 +14,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,18 +24,11 @@ import pytest
 from himalia_hub.selfcheck.browser import Browser, Notebook, run_apart
 from tests.e2e.attempts import OWN_CHANNEL, Call, Person, every_attempt
 from tests.support.installation import Installation, profile_with_room
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
 
 INTRUDER = Path(__file__).with_name("intruder.py")
-
-
-def until(look: Callable[[], Any], seconds: float = 90.0) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < deadline, "the condition was not met in time"
-        time.sleep(0.2)
-    return seen
 
 
 # -- the people ------------------------------------------------------------------------------

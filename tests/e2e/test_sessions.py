@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,18 +14,11 @@ from tornado import httpclient, websocket
 from himalia_hub.selfcheck.browser import Browser, Notebook, run_apart
 from tests.e2e.test_sources import api
 from tests.support.installation import Installation, profile_with_room
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
 SOON = 10.0
 """Seconds within which an ended session must be over everywhere."""
-
-
-def until(look: Callable[[], Any], seconds: float) -> float:
-    began = time.monotonic()
-    while not look():
-        assert time.monotonic() - began < seconds, f"not within {seconds} s"
-        time.sleep(0.1)
-    return time.monotonic() - began
 
 
 def person(installation: Installation) -> tuple[str, dict[str, Any]]:

@@ -19,6 +19,7 @@ from himalia_hub.selfcheck.browser import Browser
 from tests.support.directory import LOOKUP_PASSWORD, DirectoryServer
 from tests.support.installation import Installation
 from tests.support.provider import Provider
+from tests.support.waiting import until
 
 # The provider of the tests lives in this process, on a library that is deprecating parts of itself.
 pytestmark = [pytest.mark.e2e, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -47,7 +48,7 @@ def make_source(installation: Installation, **body: Any) -> dict[str, Any]:
     made = api(installation, "POST", "/sign-in-sources", wanted)
     assert made.status_code == 201, made.text
     page = fresh(installation).http
-    _until(lambda: wanted["name"] in page.get(f"{installation.hub_url}/hub/login").text)
+    until(lambda: wanted["name"] in page.get(f"{installation.hub_url}/hub/login").text, 8)
     return made.json()  # type: ignore[no-any-return]
 
 
@@ -284,8 +285,8 @@ def test_a_disabled_source_lets_nobody_in_and_ends_its_sessions(
     browser = fresh(installation)
     assert consent(browser, begin(browser, source), "leaver").url.path == "/hub/home"
     change_source(installation, source["name"], enabled=False)
-    _until(lambda: browser.http.get(f"{installation.hub_url}/hub/home").url.path == "/hub/login")
-    _until(lambda: source["name"] not in browser.http.get(f"{installation.hub_url}/hub/login").text)
+    until(lambda: browser.http.get(f"{installation.hub_url}/hub/home").url.path == "/hub/login", 8)
+    until(lambda: source["name"] not in browser.http.get(f"{installation.hub_url}/hub/login").text, 8)
     assert begin(browser, source).status_code == 404
 
 
@@ -380,12 +381,3 @@ def _rows(path: Path, statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement).fetchall()
     finally:
         connection.close()
-
-
-def _until(look: Any, seconds: float = 8.0) -> None:
-    import time
-
-    end = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < end, "the condition was not met in time"
-        time.sleep(0.2)

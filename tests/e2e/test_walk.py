@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.support.installation import Installation
 from tests.support.pictures import write_digits
+from tests.support.signing_in import arrive, lab, prove_presence, start_notebook
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 SCREENS = Path(os.environ.get("HIMALIA_SCREENS", "build/screens"))
@@ -100,21 +101,14 @@ def test_1_sign_in_and_start(walker: Walker, suffix: str) -> None:
     installation.admin.call(
         "POST", "admin/recharges", {"tenant": made["tenant"], "amount_micros": 100_000_000, "note": "start"}
     )
-    page.goto(installation.admin.link_address(made["token"]))
-    page.locator("#password, [name=password]").first.fill("Tea time 42")
-    page.locator("#repeat, [name=repeat]").first.fill("Tea time 42")
-    for box in page.locator("form input[type=checkbox]").all():
-        box.check()
-    page.locator("form button.p").click()
-    page.wait_for_url("**/hub/home")
+    arrive(page, installation, made["token"])
     expect(page.get_by_text("starts now").first).to_be_visible()
     expect(page.locator("body")).to_contain_text("/h")
     walker.shot("start")
     page.locator("#name").fill("explore")
     page.locator("#start").click()
     expect(page.get_by_text("Admitted").first).to_be_visible()
-    page.wait_for_url("**/lab**", timeout=90_000)
-    page.wait_for_selector(".jp-Launcher")
+    lab(page)
     me = walker.api("me")
     assert me["user"]["name"] == "walker" + suffix
     assert set(me["permissions"].values()) == {"own"}
@@ -317,26 +311,14 @@ def test_8_an_administrator_recharges(installation: Installation, browser: Brows
     context.set_default_timeout(30_000)
     admin = Walker(installation, context)
     page = admin.page
-    page.goto(installation.admin.link_address(made["token"]))
-    page.locator("[name=password]").first.fill("Tea time 42")
-    page.locator("[name=repeat]").first.fill("Tea time 42")
-    for box in page.locator("form input[type=checkbox]").all():
-        box.check()
-    page.locator("form button.p").click()
-    page.wait_for_url("**/hub/home")
-    page.locator("#start").click()
-    page.wait_for_url("**/lab**", timeout=90_000)
-    page.wait_for_selector(".jp-Launcher")
+    arrive(page, installation, made["token"])
+    start_notebook(page)
     before = admin.api("balance")["balance_micros"]
     panel = admin.go("My bills")
     panel.get_by_role("button", name="Recharge").first.click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Amount", exact=True).fill("25.5")
-    with page.expect_popup() as popup:
-        dialog.get_by_role("button", name="Recharge").click()
-    window = popup.value
-    window.locator("#password").fill("Tea time 42")
-    window.get_by_role("button").first.click()
+    prove_presence(page, dialog.get_by_role("button", name="Recharge"))
     expect(page.get_by_text("was added to the balance").first).to_be_visible()
     assert admin.api("balance")["balance_micros"] >= before + 25_000_000
     context.close()
