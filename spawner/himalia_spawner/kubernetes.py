@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from jupyterhub.spawner import SpawnException
+from jupyterhub.utils import maybe_future
 from kubernetes_asyncio.client.rest import ApiException
 from kubespawner import KubeSpawner
 from traitlets import Any as AnyTrait
@@ -26,6 +27,7 @@ from himalia_hub.backends.kubernetes import causes, facts, naming, objects
 from himalia_hub.backends.kubernetes.causes import Cause
 from himalia_hub.backends.kubernetes.facts import Surroundings
 from himalia_hub.backends.kubernetes.options import KubernetesOptions
+from himalia_hub.backends.kubernetes.pods import Preference
 from himalia_hub.backends.protocol import BackendError, ExitReason, ReplicaState, WorkloadPlan
 from himalia_hub.backends.wire import from_wire
 from himalia_hub.config.platform_client import Refused, Unreachable
@@ -47,13 +49,22 @@ class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
     pod_name: str
 
     observe_seconds = Float(0.5, help="Seconds between two looks at a pod that starts.").tag(config=True)
+    room_patience_seconds = Float(
+        90.0,
+        help="How long a start waits for the room in the organisation's quota that pods still hold while they end."
+        " Keep it below the two minutes after which the platform takes an unconfirmed reservation back.",
+    ).tag(config=True)
+    room_settles_seconds = Float(
+        5.0, help="How long the cluster may take to count the room of a pod that is gone as free."
+    ).tag(config=True)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.attempt: int | None = None
         self.plan: WorkloadPlan | None = None
-        self._made: Manifest | None = None
+        self._prefer: Preference | None = None
         self._ended_by_itself = False
+        self._waits_for: Cause | None = None
 
     # Watches see every namespace with one stream each: the hub may look at pods and events everywhere.
     @default("enable_user_namespaces")
@@ -89,7 +100,7 @@ class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
 
     def clear_state(self) -> None:
         super().clear_state()
-        self.attempt, self.plan, self._made = None, None, None
+        self.attempt, self.plan, self._prefer = None, None, None
 
     # --- start ----------------------------------------------------------------------------------
 
@@ -99,13 +110,10 @@ class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
         return self._start_future
 
     async def _start_planned(self) -> Any:
-        self.plan, self._made, self._ended_by_itself = None, None, False
+        self.plan, self._prefer, self._ended_by_itself = None, None, False
         # Traits and the chosen profile first: they are part of what is asked.
         await self.load_user_options()
-        plan = self.plan = await self._launch()
-        self.namespace = naming.namespace(self.options.release, plan.tenant)
-        self.pod_name = naming.object_name(plan.workload, plan.attempt)
-        self.dns_name = self.dns_name_template.format(namespace=self.namespace, name=self.pod_name)
+        await self._launch()
         watcher = asyncio.ensure_future(self._until_hopeless())
         made = asyncio.ensure_future(self._make_and_wait())
         try:
@@ -122,15 +130,17 @@ class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
         finally:
             await _cancel(watcher, made)
 
-    async def _launch(self) -> WorkloadPlan:
-        request = {
+    def _launch_request(self) -> dict[str, Any]:
+        return {
             "environment": self.get_env(),
             "command": [*(self.cmd or ["jupyterhub-singleuser"]), *self.get_args()],
             "port": self.port,
             "path": self.server.base_url,
         }
+
+    async def _launch(self) -> None:
         try:
-            answer = await self.platform.post(self._path("launch"), request)
+            answer = await self.platform.post(self._path("launch"), self._launch_request())
         except Refused as error:
             problem = error.problem
             raise self._refusal(Cause(problem.code, problem.sentence, problem.sentence)) from error
@@ -141,14 +151,24 @@ class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
             )
             raise self._refusal(Cause("backend_unavailable", text, zh)) from error
         self.attempt = int(answer["attempt"])
-        return from_wire(answer["plan"])
+        self._take(from_wire(answer["plan"]), answer.get("prefer") or ())
+
+    def _take(self, plan: WorkloadPlan, prefer: Sequence[str]) -> None:
+        """Make what follows about this plan: where its pod lies, what it is called, where it would start sooner."""
+        self.plan, self._prefer = plan, Preference(tuple(prefer)) if prefer else None
+        self.namespace = naming.namespace(self.options.release, plan.tenant)
+        self.pod_name = naming.object_name(plan.workload, plan.attempt)
+        self.dns_name = self.dns_name_template.format(namespace=self.namespace, name=self.pod_name)
+
+    def _companions(self) -> list[Manifest]:
+        """What belongs to the pod and is made before it: secret, small files, the home's claim."""
+        assert self.plan is not None
+        return [item for item in objects.attempt_objects(self.plan, self.options) if item["kind"] != "Pod"]
 
     async def _make_and_wait(self) -> Any:
         """What belongs to the pod, then the pod, by the parent's own start."""
-        assert self.plan is not None
-        for manifest in objects.attempt_objects(self.plan, self.options):
-            if manifest["kind"] != "Pod":
-                await self._make(manifest)
+        for manifest in self._companions():
+            await self._make(manifest)
         self.storage_pvc_ensure = False  # the plan's claims are the storage
         return await super()._start()
 
@@ -170,18 +190,62 @@ class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
                     raise
             await asyncio.sleep(self.observe_seconds)
 
+    async def _make_create_pod_request(self, pod: Any, request_timeout: float) -> bool:
+        """As the parent, but room that ending pods still hold is waited for.
+
+        The namespace's quota counts a pod until it has ended, while the platform gives its room away as
+        soon as it was told to end; so a start right after a stop can come too early for the cluster.
+        """
+        began = freed = asyncio.get_running_loop().time()
+        try:
+            while True:
+                try:
+                    return bool(await super()._make_create_pod_request(pod, request_timeout))
+                except ApiException as error:
+                    cause = _api_cause(error)
+                    if cause.code != "quota":
+                        raise
+                    ending = await self._ending()
+                    moment = asyncio.get_running_loop().time()
+                    freed = moment if ending else freed
+                    if moment - began > self.room_patience_seconds or moment - freed > self.room_settles_seconds:
+                        raise
+                    self._waits_for = causes.held_by_ending(cause, ending)
+                await asyncio.sleep(self.observe_seconds)
+        finally:
+            self._waits_for = None
+
+    async def _ending(self) -> list[str]:
+        """Names of the pods of the organisation that end and still count."""
+        found = await self.api.list_namespaced_pod(self.namespace)
+        pods: list[Manifest] = self.api.api_client.sanitize_for_serialization(found)["items"]
+        return [pod["metadata"]["name"] for pod in pods if facts.holds_room_while_ending(pod)]
+
     async def get_pod_manifest(self) -> Any:
-        """The traits' pod with the plan laid over it; the preview for administrators shows the same."""
+        """The traits' pod with the plan laid over it."""
         base = self.api.api_client.sanitize_for_serialization(await super().get_pod_manifest())
         if self.plan is None:
             return self._as_pod(base)
-        self._made = lay_over(base, objects.pod(self.plan, self.options))
-        return self._as_pod(self._made)
+        return self._as_pod(lay_over(base, objects.pod(self.plan, self.options, prefer=self._prefer)))
 
-    async def preview(self, plan: WorkloadPlan) -> Manifest:
-        """The pod that a plan would become under the present configuration; makes nothing (NB-3)."""
-        base = self.api.api_client.sanitize_for_serialization(await super().get_pod_manifest())
-        return lay_over(base, objects.pod(plan, self.options))
+    # --- a preview ------------------------------------------------------------------------------
+
+    async def draft(self) -> dict[str, Any]:
+        """What a start under the present traits and profile would hand to the platform; starts nothing."""
+        await self.load_user_options()
+        return self._launch_request()
+
+    async def preview(self, plan: Mapping[str, Any], prefer: Sequence[str] = ()) -> list[Manifest]:
+        """Every object that a start with this plan would make, the pod last; makes none (NB-3).
+
+        Hooks that act (``pre_spawn_hook``, ``after_pod_created_hook``) are not run; ``modify_pod_hook`` is.
+        """
+        await self.load_user_options()
+        self._take(from_wire(dict(plan)), prefer)
+        pod = await self.get_pod_manifest()
+        if self.modify_pod_hook:
+            pod = await maybe_future(self.modify_pod_hook(self, pod))
+        return [*self._companions(), self.api.api_client.sanitize_for_serialization(pod)]
 
     def _as_pod(self, manifest: Manifest) -> Any:
         answer = type("Answer", (), {"data": json.dumps(manifest)})()
@@ -214,7 +278,9 @@ class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
     def cause(self) -> Cause | None:
         """Why the start does not come on at this moment."""
         pod = self._pod()
-        return facts.cause_of(pod, self._surroundings()) if pod is not None else None
+        if pod is None:
+            return self._waits_for
+        return facts.cause_of(pod, self._surroundings())
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """The start-up tree as events, from the pod's own facts; a cause comes in both languages."""
@@ -227,10 +293,10 @@ class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
                 steps = [{"name": s.name, "state": s.state, "detail": s.detail} for s in seen.steps]
                 for event in progress_events(steps, told):
                     yield event
-                cause = facts.cause_of(pod, self._surroundings())
-                if cause is not None and cause.text != said:
-                    said = cause.text
-                    yield {"progress": 10, "message": f"{cause.text} {cause.zh}"}
+            cause = self.cause()
+            if cause is not None and cause.text != said:
+                said = cause.text
+                yield {"progress": 10, "message": f"{cause.text} {cause.zh}"}
             if self._start_future is None or self._start_future.done():
                 return
             await asyncio.sleep(self.observe_seconds)

@@ -85,6 +85,10 @@ class HimaliaLocalSpawner(Spawner):  # type: ignore[misc]
         self.attempt = int(answer["attempt"])
         return await self._wait_ready()
 
+    async def draft(self) -> dict[str, Any]:
+        """What a start would hand to the platform; starts nothing."""
+        return self._launch_request()
+
     def _launch_request(self) -> dict[str, Any]:
         return {
             "environment": self.get_env(),

@@ -202,6 +202,67 @@ def test_a_hopeless_gpu_start_is_aborted_and_leaves_nothing_to_the_next(
     hub.wait(lambda: pod(loop, admin, hub, "w2-2") is None, "the pod was not removed")
 
 
+def test_a_preview_is_the_pod_that_is_made(loop: Loop, admin: Cluster, hub: Hub) -> None:
+    """NB-3: drawn by the hub, completed by the API server in a dry run, compared with the real pod of the same plan."""
+    given = wire.to_wire(plan(7))
+    path = "/himalia/users/ada/preview"
+    drafted = hub.client.post(path, json={"profile": "marked"}).json()
+    assert [one["slug"] for one in drafted["profiles"]] == ["plain", "marked"]
+    launch = drafted["launch"]
+    assert launch["environment"]["MARKED"] == "•••", "no value leaves the hub"
+    given |= {"secrets": launch["environment"], "command": launch["command"]}
+    given["probe"]["path"] = f"{launch['path']}api"
+    answer = hub.client.post(path, json={"profile": "marked", "plan": given})
+    assert answer.status_code == 200, answer.text
+    shown = answer.json()["objects"][-1]
+    pods = f"/api/v1/namespaces/{hub.release}-{TENANT}/pods"
+    drawn = loop.run(admin.request("POST", pods, query={"dryRun": "All"}, body=shown))
+    assert pod(loop, admin, hub, "w7-1") is None, "a preview makes nothing"
+    assert hub.server("preview") == {}
+    hub.give(plan(7))
+    assert hub.client.post("/users/ada/servers/preview", json={"profile": "marked"}).status_code in (201, 202)
+    made = hub.wait(lambda: pod(loop, admin, hub, "w7-1"), "no pod was made")
+    for one in (drawn, made):
+        one["spec"].pop("nodeName", None)
+    assert drawn["spec"] == made["spec"]
+    for key in ("labels", "annotations"):
+        assert drawn["metadata"][key] == made["metadata"][key]
+    hub.client.delete("/users/ada/servers/preview")
+    hub.wait(lambda: pod(loop, admin, hub, "w7-1") is None, "the pod was not removed")
+    wrong = hub.client.post(path, json={"profile": "none-such"})
+    assert wrong.status_code == 409 and "none-such" in wrong.json()["detail"]
+
+
+def test_a_start_waits_for_room_that_an_ending_pod_still_holds(
+    loop: Loop, admin: Cluster, hub: Hub, backend: KubernetesBackend
+) -> None:
+    """BEY-2: the namespace's quota counts what ends; the start says so and begins by itself."""
+    stubborn = ("sh", "-c", "trap '' TERM; while true; do sleep 1; done")
+    ending = plan(8, kind="run", command=stubborn, ports=(), probe=None, resources=Resources(1500, 256 * MIB))
+    loop.run(backend.apply(replace(ending, grace_seconds=8)))
+
+    def running() -> bool:
+        found = [item for item in loop.run(backend.observe()) if item.workload == "w8"]
+        return any(replica.state is ReplicaState.RUNNING for item in found for replica in item.replicas)
+
+    hub.wait(running, "the pod that is to end does not run")
+    loop.run(backend.stop("w8", 1, grace_seconds=8))
+    hub.give(plan(9, resources=Resources(1000, 512 * MIB)))
+    with pytest.raises(httpx.ReadTimeout):
+        hub.client.post("/users/ada/servers/late", timeout=0.5)
+    said: list[str] = []
+    with hub.client.stream("GET", "/users/ada/servers/late/progress") as events:
+        for line in events.iter_lines():
+            if line.startswith("data:"):
+                said.append(line)
+            if '"ready"' in line or '"failed"' in line:
+                break
+    assert any("holds it while ending" in line for line in said), said
+    hub.wait(lambda: hub.server("late").get("ready"), f"the notebook was not ready: {said}")
+    hub.client.delete("/users/ada/servers/late")
+    hub.wait(lambda: pod(loop, admin, hub, "w9-1") is None, "the pod was not removed")
+
+
 async def _cause(backend: KubernetesBackend, workload: str) -> Any:
     await backend.observe()
     import asyncio

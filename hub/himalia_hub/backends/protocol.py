@@ -183,6 +183,8 @@ class StartStep:
     detail: str = ""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    detail_zh: str = ""
+    """The same in Chinese, where it is a sentence; empty where a name or number needs no other words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from himalia_hub.supervisor.state import default_state_directory
 MODULES = (
     "himalia_hub.tenancy.commands",
     "himalia_hub.compute.commands",
+    "himalia_hub.develop.notebooks.commands",
     "himalia_hub.billing.commands",
     "himalia_hub.metering.commands",
     "himalia_hub.audit.commands",

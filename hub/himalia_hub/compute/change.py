@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from himalia_hub.backends.protocol import ObservedWorkload, ReplicaState
+from himalia_hub.backends.protocol import ObservedWorkload, ReplicaState, StartStep
 from himalia_hub.compute import facts
 from himalia_hub.compute.decide import OVER, Decision
 from himalia_hub.compute.explain import Explanation
@@ -61,7 +61,10 @@ def alive(attempt: ObservedWorkload) -> bool:
 
 
 def steps_of(observed: ObservedWorkload) -> list[Any]:
-    """The start-up tree of the replica that is furthest behind; an image by its name, not its path."""
+    """The start-up tree of the replica that is furthest behind; an image by its name, not its path.
+
+    A step whose detail is a sentence has it in Chinese beside it; the API shows one of both.
+    """
     if not observed.replicas:
         return []
 
@@ -73,12 +76,18 @@ def steps_of(observed: ObservedWorkload) -> list[Any]:
         {
             "name": step.name,
             "state": step.state,
-            "detail": step.detail.rpartition("/")[2] if step.name == "image" else step.detail,
+            "detail": step.detail.rpartition("/")[2] if _names_an_image(step) else step.detail,
+            **({"detail_zh": step.detail_zh} if step.detail_zh else {}),
             "started_at": clock.to_wire(step.started_at),
             "ended_at": clock.to_wire(step.ended_at),
         }
         for step in observed.replicas[slowest].steps
     ]
+
+
+def _names_an_image(step: StartStep) -> bool:
+    """Rather than saying why it does not come: names have no spaces, sentences do."""
+    return step.name == "image" and " " not in step.detail
 
 
 def endpoints_of(observed: ObservedWorkload) -> list[Any]:

@@ -98,14 +98,16 @@ def explain(replica: ObservedReplica, resources: Resources, *, peak_memory: int 
     if why is ExitReason.START_FAILED:
         image = any(step.name == "image" and step.state == "failed" for step in replica.steps)
         because = detail or "the backend gave no cause"
+        failed = (step.detail_zh for step in replica.steps if step.state == "failed" and step.detail_zh)
+        because_zh = next(failed, because)
         if image:
             return Explanation(
                 Reason.IMAGE,
                 f"Its runtime environment cannot be used: {because}",
-                f"运行环境不可用：{because}",
+                f"运行环境不可用：{because_zh}",
                 code,
             )
-        return Explanation(Reason.START_FAILED, f"It could not be started: {because}", f"无法启动：{because}", code)
+        return Explanation(Reason.START_FAILED, f"It could not be started: {because}", f"无法启动：{because_zh}", code)
     if why is ExitReason.RUNNER_LOST:
         return Explanation(
             Reason.RUNNER_LOST,

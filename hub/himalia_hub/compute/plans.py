@@ -18,11 +18,12 @@ from himalia_hub.auth.actor import TokenKind
 from himalia_hub.backends.protocol import HttpProbe, Mount, Port, WorkloadPlan
 from himalia_hub.compute.assess import resources_of
 from himalia_hub.compute.tables import Workload
+from himalia_hub.core.db import Db
 from himalia_hub.tenancy.tables import Tenant, User
 
 
 def base(
-    session: Session,
+    db: Db,
     workload: Workload,
     attempt: int,
     *,
@@ -37,8 +38,8 @@ def base(
     grace_seconds: int | None = None,
 ) -> WorkloadPlan:
     """The plan of one attempt: identity, resources and limits from the workload's row."""
-    code = session.execute(sa.select(Tenant.code).where(Tenant.id == workload.tenant_id)).scalar_one()
-    owner = session.execute(sa.select(User.hub_name).where(User.id == workload.owner_id)).scalar_one()
+    code = db.execute(sa.select(Tenant.code).where(Tenant.id == workload.tenant_id)).scalar_one()
+    owner = db.execute(sa.select(User.hub_name).where(User.id == workload.owner_id)).scalar_one()
     return WorkloadPlan(
         workload=workload.key,
         attempt=attempt,
@@ -78,7 +79,12 @@ def finish(session: Session, workload: Workload, plan: WorkloadPlan, api_url: st
         _, secrets["HIMALIA_TOKEN"] = tokens.issue(
             session, user_id=workload.owner_id, kind=kind, name=workload.key, workload_id=workload.id
         )
-    environment = {"HIMALIA_WORKLOAD_ID": str(workload.number), **plan.environment}
+    return addressed(replace(plan, secrets=secrets), workload.number, api_url)
+
+
+def addressed(plan: WorkloadPlan, number: int, api_url: str | None) -> WorkloadPlan:
+    """The plan with what its workload is called and where the API is. Pure."""
+    environment = {"HIMALIA_WORKLOAD_ID": str(number), **plan.environment}
     if api_url:
         environment.setdefault("HIMALIA_API_URL", api_url)
-    return replace(plan, environment=environment, secrets=secrets)
+    return replace(plan, environment=environment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -77,7 +77,12 @@ class Renderer:
             "started_at": clock.to_wire(row.created_at),
             "ended_at": clock.to_wire(row.admitted_at),
         }
-        return [first, *row.steps]
+        return [first, *(self._step(step) for step in row.steps)]
+
+    def _step(self, step: Mapping[str, Any]) -> dict[str, Any]:
+        """A step as its person reads it; the detail is kept in Chinese beside the English where it is a sentence."""
+        shown = {name: value for name, value in step.items() if name != "detail_zh"}
+        return {**shown, "detail": step["detail_zh"]} if self._zh and step.get("detail_zh") else shown
 
     def render(self, row: Any) -> dict[str, Any]:
         """One workload; ``row`` is from :func:`select_workloads`."""

@@ -344,6 +344,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "nb.steps_done": ("{done} of {total} steps done", "已完成 {done}/{total} 步"),
     "nb.usual": ("usual start: {seconds} s", "通常启动：{seconds} 秒"),
     "nb.queue": ("number {position} in line", "排队第 {position} 位"),
+    "nb.expected": ("starts by {time} at the latest", "最迟 {time} 启动"),
     "nb.smaller": ("Choose {profile}, which fits", "改用可启动的 {profile}"),
     "nb.larger": ("Choose {profile}, with more memory", "改用内存更大的 {profile}"),
     "nb.again": ("Try again", "重试"),

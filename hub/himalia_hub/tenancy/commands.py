@@ -16,7 +16,7 @@ ALIASES = {"members": ["people"]}
 
 def register_admin(commands: Any) -> None:
     """Add the commands of tenancy and security."""
-    way = Way(_command, machine=True)
+    way = Way(over_the_platform, machine=True)
     for name, help_text in administration.HELP.items():
         group = commands.add_parser(name, help=help_text, aliases=ALIASES.get(name, []))
         administration.build(name, group, way)
@@ -24,7 +24,7 @@ def register_admin(commands: Any) -> None:
         group.set_defaults(**vars(group.parse_args([first])))  # the group without an action is its list
 
 
-def _command(parser: argparse.ArgumentParser, run: Command) -> argparse.ArgumentParser:
+def over_the_platform(parser: argparse.ArgumentParser, run: Command) -> argparse.ArgumentParser:
     """Run a command over a client of the running platform; a refusal is one sentence and exit code 1."""
     from himalia_hub.commands.admin import administration as installation
     from himalia_hub.commands.admin import guarded

@@ -2,6 +2,7 @@
 import { administration } from './en/administration';
 import { data } from './en/data';
 import { frame } from './en/frame';
+import { podpreview } from './en/podpreview';
 import { work } from './en/work';
 
-export const en = { ...frame, ...data, ...work, ...administration } as const;
+export const en = { ...frame, ...data, ...work, ...administration, ...podpreview } as const;

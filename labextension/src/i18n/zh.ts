@@ -3,6 +3,7 @@ import type { en } from './en';
 import { administration } from './zh/administration';
 import { data } from './zh/data';
 import { frame } from './zh/frame';
+import { podpreview } from './zh/podpreview';
 import { work } from './zh/work';
 
-export const zh: Record<keyof typeof en, string> = { ...frame, ...data, ...work, ...administration };
+export const zh: Record<keyof typeof en, string> = { ...frame, ...data, ...work, ...administration, ...podpreview };

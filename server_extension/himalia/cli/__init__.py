@@ -30,6 +30,7 @@ OBJECTS = {
     "quotas": "quotas of those you administer: show, list, set",
     "prices": "prices per hour: list, set",
     "verdict": "what a start would meet now: quota, room, balance",
+    "preview-pod": "the pod that a start would make, as YAML; for administrators",
     "checklist": "what an installation or organisation still lacks",
     "recharge": "put money into an organisation's balance, or deduct it",
     "organisations": "organisations: list, create, edit, enable, disable, delete",

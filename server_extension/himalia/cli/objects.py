@@ -424,6 +424,12 @@ def _administration(name: str) -> Callable[[argparse.ArgumentParser], None]:
     return build
 
 
+def _preview(group: argparse.ArgumentParser) -> None:
+    from himalia.cli import preview
+
+    preview.build(group, Way(_command))
+
+
 def _recharge(group: argparse.ArgumentParser) -> None:
     def run(client: Client, arguments: argparse.Namespace) -> Any:
         made = client.recharge(arguments.amount, note=arguments.note, tenant=arguments.organisation)
@@ -488,6 +494,7 @@ BUILD: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
         )
     },
     "recharge": _recharge,
+    "preview-pod": _preview,
     "specs": _specs,
     "datasets": _datasets,
     "runs": _runs,

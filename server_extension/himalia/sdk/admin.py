@@ -17,11 +17,13 @@ from himalia.sdk.base import Collection, Ref, Resource, wait_until
 from himalia.sdk.decode import decode
 from himalia.sdk.display import Progress
 from himalia.sdk.errors import NotFound, WorkFailed
+from himalia.sdk.preview import PodPreview, preview_pod
 from himalia.sdk.roles import Roles
 from himalia.sdk.security import PolicyPage, Senders, Sources
 
 if TYPE_CHECKING:
     from himalia.sdk.client import Client
+    from himalia.sdk.compute import Spec
 
 T = TypeVar("T", bound="OfOrganisation")
 UNSET: Any = object()
@@ -201,8 +203,6 @@ class Member(OfOrganisation):
         """A new one-time link; earlier ones end."""
         return decode(SignInLink, self._ask("POST", "/link"))
 
-    def belongings(self) -> dict[str, int]:
-        """Kind → count of what a deletion would hand over or erase."""
     def second_factors(self) -> list[str]:
         """The methods of the second factor in force, the strongest first; empty: none."""
         methods: list[str] = self._ask("GET", "/second-factor")["methods"]
@@ -223,6 +223,8 @@ class Member(OfOrganisation):
         done: dict[str, list[str]] = self._ask("DELETE", "/second-factor")
         return done
 
+    def belongings(self) -> dict[str, int]:
+        """Kind → count of what a deletion would hand over or erase."""
         return {one["kind"]: one["count"] for one in self._ask("GET", "/belongings")}
 
     def remove(self, *, take_over: Member | int | None = None, erase: bool = False) -> dict[str, Any]:
@@ -459,6 +461,7 @@ class Admin:
     """``client.admin``: organisations, departments, members, groups, roles; policy, senders, sign-in sources."""
 
     def __init__(self, client: Client) -> None:
+        self._client = client
         self.organisations = Organisations(client, "/organisations", Organisation)
         self.departments = Departments(client, "/departments", Department)
         self.members = Members(client, "/members", Member)
@@ -467,6 +470,38 @@ class Admin:
         self.policy = PolicyPage(client)
         self.senders = Senders(client)
         self.sources = Sources(client)
+
+    def preview_pod(
+        self,
+        spec: str | int | Spec | None = None,
+        *,
+        accelerator: str | int | Spec | None = None,
+        draft: dict[str, Any] | None = None,
+        environment: str = "",
+        profile: str | None = None,
+        member: str | int | None = None,
+        organisation: str | None = None,
+    ) -> PodPreview:
+        """What a notebook's start would make, as the hub's spawner would make it; makes nothing.
+
+        Args:
+            spec: A basic spec; the smallest one when left out.
+            draft: A size that is not saved (``kind``, ``cpu_millis``, ``memory_bytes``, ``accelerators``), in
+                place of ``spec`` or, when it is one of an accelerator, beside it.
+            profile: The slug of a profile of the hub's configuration.
+            member: Whose notebook, by name or number; yours when left out.
+            organisation: The member's organisation; yours when left out.
+        """
+        return preview_pod(
+            self._client,
+            spec,
+            accelerator=accelerator,
+            draft=draft,
+            environment=environment,
+            profile=profile,
+            member=member,
+            organisation=organisation,
+        )
 
 
 def numbers(things: Any) -> list[int]:

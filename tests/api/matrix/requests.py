@@ -236,6 +236,7 @@ REQUESTS: dict[str, Ask] = {
     "GET /profiles": Ask(query={"scenario": "notebook"}),
     "POST /verdict": Ask(body=lambda shelf, spec: {"spec_id": spec, "scenario": "training"}, changed={"replicas": 2}),
     "GET /environments": Ask(),
+    "POST /pod-preview": Ask(body=lambda shelf, spec: {"spec_id": spec, "environment": "science"}),
     "POST /specs": Ask(body={"name": "other", "cpu_millis": 500, "memory_bytes": 2**30}, changed={"cpu_millis": 750}),
     "PATCH /specs/{spec}": Ask(("spec",), body={"name": "renamed"}, changed={"name": "again"}),
     "DELETE /specs/{spec}": Ask(("spec",)),

@@ -130,6 +130,20 @@ def refused(message: str) -> Cause:
     return Cause("refused", f"The cluster refused it: {message}", f"集群拒绝了该任务：{message}")
 
 
+def held_by_ending(quota: Cause, ending: Sequence[str]) -> Cause:
+    """A full quota that empties by itself: pods that were told to end still count."""
+    names = ", ".join(sorted(ending)[:3]) + (" …" if len(ending) > 3 else "")
+    held = f"{names} still holds it while ending" if len(ending) == 1 else f"{names} still hold it while ending"
+    if not ending:
+        held = "what ended is still being counted"
+    held_zh = f"{names} 正在结束，尚未释放" if ending else "已结束的任务仍在计数"
+    return Cause(
+        "quota_ending",
+        f"{quota.text.rstrip('.')}; {held}. The start is tried again by itself.",
+        f"{quota.zh.rstrip('。')}；{held_zh}，系统会自动重试启动。",
+    )
+
+
 _ENDED_ZH = {
     "out_of_memory": "内存不足，已被终止。",
     "out_of_disk": "磁盘空间不足，已被终止。",

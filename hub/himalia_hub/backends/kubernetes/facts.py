@@ -119,6 +119,12 @@ def observe_pod(pod: Manifest, index: int, around: Surroundings, stop: datetime 
     return _with(base, state=ReplicaState.RUNNING, ready=bool(main.get("ready")), last_alive_at=alive)
 
 
+def holds_room_while_ending(pod: Manifest) -> bool:
+    """It was told to end, by us or by the API server, and a quota still counts it."""
+    told = pod["metadata"].get("deletionTimestamp") or annotation(pod, naming.STOP)
+    return bool(told) and pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+
+
 def vanished(index: int, last: ObservedReplica | None, stop: datetime | None, around: Surroundings) -> ObservedReplica:
     """A replica whose pod is gone: ended by us, or taken away by somebody else.
 
@@ -151,7 +157,7 @@ def vanished(index: int, last: ObservedReplica | None, stop: datetime | None, ar
 
 def not_made(index: int, cause: Cause | None, since: datetime | None) -> ObservedReplica:
     """A replica that the cluster has not made a pod for yet, with its reason where one is known."""
-    step = StartStep("scheduled", "active", cause.text if cause else "", since)
+    step = StartStep("scheduled", "active", cause.text if cause else "", since, detail_zh=cause.zh if cause else "")
     return ObservedReplica(index, ReplicaState.PENDING, message=cause.text if cause else "", steps=(step,))
 
 
@@ -381,7 +387,8 @@ def _steps(pod: Manifest, main: Manifest, end: End | None, around: Surroundings)
         state_: StepState = "done" if done is not None else "active"
         if done is None and (failed or not reached):
             state_ = "failed" if failed and reached else "waiting"
-        found.append(StartStep(name, state_, detail, began if reached else None, done))
+        zh = cause.zh if cause is not None and detail == cause.text else ""
+        found.append(StartStep(name, state_, detail, began if reached else None, done, zh))
         return done is not None
 
     on = add("scheduled", made, placed, pod["spec"].get("nodeName") or said, reached=True)

@@ -55,6 +55,7 @@
     return shown.startsWith('-') ? `-${symbol}${shown.slice(1)}` : symbol + shown;
   }
   const number = (value, digits = 1) => value.toLocaleString(locale, { maximumFractionDigits: digits });
+  const moment = value => new Date(value).toLocaleString(locale, { dateStyle: 'short', timeStyle: 'short' });
   const size = bytes =>
     bytes >= GIB ? `${number(bytes / GIB)} GiB` : `${number(bytes / 2 ** 20, 0)} MiB`;
 
@@ -251,7 +252,8 @@
     const card = el('section', { class: 'card', 'aria-label': item.name, 'data-notebook': item.server_name, 'data-phase': item.phase });
     const facts = [item.spec?.name, environmentTitle(item.environment), item.price_per_hour_micros ? `${money(item.price_per_hour_micros, 2)}${t('start.per_hour')}` : null,
       item.cost_micros ? t('nb.so_far', { cost: money(item.cost_micros, 2) }) : null,
-      item.queue_position ? t('nb.queue', { position: item.queue_position }) : null].filter(Boolean).join(' · ');
+      item.queue_position ? t('nb.queue', { position: item.queue_position }) : null,
+      item.expected_start_at ? t('nb.expected', { time: moment(item.expected_start_at) }) : null].filter(Boolean).join(' · ');
     card.append(el('h2', {}, phasePill(item), item.name, el('span', { class: 'muted ell' }, facts), el('span', { class: 'grow' }),
       item.server_name === opening() && MOVING.has(item.phase) ? el('span', { class: 'muted sm' }, t('nb.opens')) : null, ...actions(item)));
     if (MOVING.has(item.phase) && item.steps?.length) card.append(...tree(item));
@@ -334,7 +336,8 @@
     page.environments.find(entry => reference === entry.name || reference?.replace(/-[0-9a-f]{12}$/, '') === entry.name)?.title ?? reference;
 
   function stepDetail(item, name, step) {
-    if (name === 'image') return environmentTitle(item.environment);
+    // A sentence says why the image does not come; else people know it by its environment's title.
+    if (name === 'image' && !step?.detail?.includes(' ')) return environmentTitle(item.environment);
     if (step?.detail) return step.detail;
     if (name === 'admitted' && item.spec?.resources) return t('detail.admitted', { uses: uses(item.spec.resources), name: item.name });
     return texts[`detail.${name}`] ?? '';

@@ -11,7 +11,7 @@ from himalia_hub.api.routes import Reply, RouteTable
 from himalia_hub.compute.schemas import Nothing, PhaseWord
 from himalia_hub.core import objects, paging
 from himalia_hub.core.errors import NotFound
-from himalia_hub.develop.notebooks import internal, schemas, service, wire
+from himalia_hub.develop.notebooks import internal, preview, schemas, service, wire
 from himalia_hub.develop.notebooks.tables import Notebook
 
 routes = RouteTable("develop.notebooks")
@@ -148,3 +148,15 @@ def stop_notebook(ctx: Context, notebook: int, body: Nothing) -> dict[str, Any]:
 def delete_notebook(ctx: Context, notebook: int) -> None:
     row = objects.find(ctx.session, Notebook, ctx.actor, ctx.permission, notebook, lock=True)
     service.delete(ctx.platform, ctx.session, row)
+
+
+@routes.post(
+    "/pod-preview",
+    permission="compute.spec.manage",
+    summary="The pod that a start would make, before anything is saved or started",
+    body=schemas.PodPreviewAsk,
+    response=schemas.PodPreview,
+    idempotent=False,
+)
+async def preview_pod(ctx: Context, body: schemas.PodPreviewAsk) -> dict[str, Any]:
+    return await preview.render(ctx, body)

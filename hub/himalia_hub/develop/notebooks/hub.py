@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -15,6 +16,14 @@ TIMEOUT_SECONDS = 15.0
 
 class HubUnavailable(Exception):
     """The hub did not answer, or answered with an error of its own; trying again can help."""
+
+
+class HubRefused(Exception):
+    """The hub can never do what was asked; its sentence in both languages."""
+
+    def __init__(self, code: str, text: str, zh: str) -> None:
+        super().__init__(text)
+        self.code, self.text, self.zh = code, text, zh
 
 
 class HubClient:
@@ -61,6 +70,24 @@ class HubClient:
         path = f"/users/{user}/servers/{server}"
         answer = await self._send("DELETE", path, {"remove": True} if remove else None)
         return answer.status_code in (204, 404)
+
+    async def preview(self, user: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """What a start of this person would hand over or, with a plan in ``body``, make (``config/previews.py``).
+
+        Raises:
+            HubRefused: It can never be made; says why.
+        """
+        path = f"/himalia/users/{user}/preview"
+        answer = await self._send("POST", path, dict(body))
+        if answer.status_code == 404:
+            await self._send("POST", f"/users/{user}")
+            answer = await self._send("POST", path, dict(body))
+        if answer.status_code == 200:
+            return dict(answer.json())
+        if answer.status_code == 409:
+            told = answer.json()
+            raise HubRefused(str(told["code"]), str(told["detail"]), str(told["detail_zh"]))
+        raise HubUnavailable(f"preview: {answer.status_code} {answer.text[:200]}")
 
     async def end_sessions(self, user: str, identity: dict[str, Any] | None) -> None:
         """Have the hub and this person's servers forget every browser.

@@ -5,7 +5,7 @@ The hub says for whom; the person's own permissions decide. Shapes: ``docs/desig
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -15,18 +15,19 @@ from himalia_hub.api.routes import Reply, RouteTable
 from himalia_hub.audit import service as audit
 from himalia_hub.auth import tokens
 from himalia_hub.auth.actor import Actor, TokenKind
-from himalia_hub.backends import wire as plan_wire
+from himalia_hub.backends.protocol import BackendError
 from himalia_hub.compute import plans, specs
 from himalia_hub.compute import wire as compute_wire
 from himalia_hub.compute.engine import STOPPED_BY_USER, Engine
 from himalia_hub.compute.environments import EnvironmentView
-from himalia_hub.compute.phases import ENDED, Phase
+from himalia_hub.compute.explain import Explanation
+from himalia_hub.compute.phases import ENDED, Phase, Reason
 from himalia_hub.compute.schemas import Nothing
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core.admission import BalanceView
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import BackendUnavailable, NotFound
-from himalia_hub.develop.notebooks import schemas, service, wire
+from himalia_hub.develop.notebooks import preview, schemas, service, wire
 from himalia_hub.develop.notebooks.kind import PORT_NAME
 from himalia_hub.develop.notebooks.tables import Notebook
 from himalia_hub.tenancy import service as tenancy
@@ -229,11 +230,10 @@ def launch(ctx: Context, hub_user: str, server: str, body: schemas.Launch) -> di
     attempt = engine.launch(ctx.session, workload, body)
     row.hub_state = "held"
     answer: dict[str, Any] = {"attempt": workload.id * ATTEMPTS + attempt}
-    backend = ctx.platform.backend
-    if backend is not None and backend.name == "kubernetes":
+    if preview.on_a_cluster(ctx.platform):
         plan = engine.translator(workload.kind).plan(ctx.session, workload, attempt)
         api_url = ctx.platform.config.public.workloads_api
-        answer["plan"] = plan_wire.to_wire(plans.finish(ctx.session, workload, plan, api_url))
+        answer |= preview.handed_over(ctx.platform, plans.finish(ctx.session, workload, plan, api_url))
     return answer
 
 
@@ -304,8 +304,32 @@ def terminate(ctx: Context, hub_user: str, server: str, body: schemas.Terminate)
     workload = _workload(ctx.session, row)
     if workload.attempt_at is not None and workload.phase not in ENDED:
         engine = ctx.platform.get(Engine)
-        engine.request_stop(ctx.session, workload, STOPPED_BY_USER, grace_seconds=body.grace_seconds)
+        engine.request_stop(ctx.session, workload, _why_ended(ctx, workload), grace_seconds=body.grace_seconds)
     return {"phase": workload.phase}
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A backend that can say why a start does not come on."""
+
+    def cause(self, workload: str, attempt: int, replica: int = 0) -> Any: ...
+
+
+def _why_ended(ctx: Context, workload: Workload) -> Explanation:
+    """A start that the hub gave up ended for what held it up; whoever stops it by hand asked the platform first."""
+    backend: object = ctx.platform.backend
+    if workload.phase == Phase.STARTING and isinstance(backend, Explaining):
+        try:
+            cause = backend.cause(workload.key, workload.attempt)
+        except BackendError:  # its pod is not there
+            cause = None
+        if cause is not None:
+            return Explanation(
+                Reason.START_FAILED,
+                f"It was given up because it did not start in time. {cause.text}",
+                f"未能按时启动，已放弃。{cause.zh}",
+            )
+    return STOPPED_BY_USER
 
 
 @routes.post(

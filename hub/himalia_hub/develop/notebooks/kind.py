@@ -65,8 +65,16 @@ class NotebookKind:
             )
         notebook = session.execute(sa.select(Notebook).where(Notebook.workload_id == workload.id)).scalar_one()
         owner = session.execute(sa.select(User.number).where(User.id == notebook.owner_id)).scalar_one()
+        return self.draw(session, workload, attempt, launch, home_key(owner, notebook.number))
+
+    def draw(self, db: Db, workload: Workload, attempt: int, launch: Launch, home: str) -> WorkloadPlan:
+        """The plan of a notebook from what the spawner handed over; a preview draws the same one (NB-3).
+
+        Args:
+            home: Where its home lies, as :func:`home_key` names it.
+        """
         environments = self.platform.get(EnvironmentView)  # type: ignore[type-abstract]
-        mounts: list[Mount] = [HomeMount(home_key(owner, notebook.number), welcome.HOME)]
+        mounts: list[Mount] = [HomeMount(home, welcome.HOME)]
         for index, binding in enumerate(workload.spec["bindings"]):
             mounts.append(FolderMount(binding["manifest"], INPUT_PATH.format(index=index)))
         command: tuple[str, ...] = tuple(launch.command)
@@ -74,7 +82,7 @@ class NotebookKind:
             mounts.append(FileMount(welcome.WELCOME_PATH, welcome.TEXT))
             command = (*welcome.COPY_AND_RUN, *command)
         return plans.base(
-            session,
+            db,
             workload,
             attempt,
             image=environments.image(workload.spec["environment"]),

@@ -7,7 +7,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from himalia_hub.account.schemas import Ref
-from himalia_hub.compute.schemas import AcceleratorRef, PhaseWord, Resources, Step, WorkloadOut
+from himalia_hub.compute.schemas import (
+    AcceleratorRef,
+    Accelerators,
+    Bytes,
+    Millis,
+    PhaseWord,
+    Resources,
+    SpecKind,
+    Step,
+    WorkloadOut,
+)
 from himalia_hub.core.errors import BrokenRule
 
 MAX_BINDINGS = 5
@@ -105,6 +115,54 @@ class NotebookOut(BaseModel):
     version: int
 
 
+class SpecDraft(BaseModel):
+    """A resource spec that is not saved: a basic one, or one of an accelerator."""
+
+    model_config = ConfigDict(extra="forbid")
+    kind: SpecKind = "basic"
+    cpu_millis: Millis = 0
+    memory_bytes: Bytes = 0
+    disk_bytes: Bytes = 0
+    accelerators: Accelerators = Field(default_factory=dict, max_length=8)
+
+
+class PodPreviewAsk(BaseModel):
+    """A start that is not made: whose, of which size, with which environment and profile.
+
+    ``spec`` is a size before it is saved; one of an accelerator is added to ``spec_id`` or, without
+    that, to the smallest basic one.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    spec_id: int | None = None
+    accelerator_spec_id: int | None = None
+    spec: SpecDraft | None = None
+    environment: Annotated[str, Field(max_length=64)] = ""
+    profile: Annotated[str | None, Field(max_length=64)] = None
+    """The slug of a profile in the hub's configuration; its default one when left out."""
+    member: Annotated[str | None, Field(min_length=1, max_length=64)] = None
+    """A member's name or number; the asking person when left out."""
+    organisation: Annotated[str | None, Field(max_length=32)] = None
+
+
+class PodProfile(BaseModel):
+    slug: str
+    name: str
+
+
+class PodPreview(BaseModel):
+    """What a start would make; values of secrets are masked."""
+
+    backend: Literal["kubernetes", "local"]
+    resources: Resources
+    objects: list[dict[str, Any]]
+    """In the order in which they would be made; the pod comes last. On one machine: the sandbox."""
+    yaml: str
+    profiles: list[PodProfile]
+    hooks_not_run: list[str]
+    """Hooks of the configuration that a start runs and this did not, because they act."""
+
+
 # -- the hub's side ---------------------------------------------------------------------------
 
 
@@ -137,6 +195,8 @@ class Launched(BaseModel):
     attempt: int
     plan: dict[str, Any] | None = None
     """On a cluster: the plan, for the spawner to make the pod from (``backends/wire.py``)."""
+    prefer: list[str] = []
+    """On a cluster: nodes that would start it sooner."""
 
 
 class Terminate(BaseModel):
@@ -182,6 +242,8 @@ class StartPageNotebook(BaseModel):
     message: str
     phase_since: str | None
     queue_position: int | None
+    expected_start_at: str | None
+    """When a queued start has room at the latest, as far as deadlines tell."""
     price_per_hour_micros: int
     cost_micros: int
     steps: list[Step]

@@ -19,6 +19,7 @@ import { useRecordChanges, wholeList, type Collection } from '../../queries/reco
 import { useStepUp } from '../../queries/standing';
 import { Ask, Loaded, MIB } from './parts';
 import { NEW, usePlace } from './place';
+import { PodPreview } from './podpreview';
 
 export type SpecKind = 'basic' | 'gpu' | 'gpu_mig' | 'npu' | 'vnpu';
 
@@ -374,6 +375,7 @@ function SpecPage({ spec }: { spec?: Spec }): JSX.Element {
               {specWords(values)}
             </p>
             <p className="hm-muted hm-sm">{spec ? t('specs.runningKeeps') : t('specs.offered')}</p>
+            <PodPreview size={values} />
           </Card>
         )}
       />

@@ -1,0 +1,63 @@
+"""What a start would make, before anything is saved or started: ``client.admin.preview_pod("CPU small")``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from himalia.sdk.decode import decode
+
+if TYPE_CHECKING:
+    from himalia.sdk.client import Client
+    from himalia.sdk.compute import Spec
+
+
+@dataclass
+class PodProfile:
+    """A profile of the hub's configuration; ``slug`` is what ``profile=`` takes."""
+
+    slug: str = ""
+    name: str = ""
+
+
+@dataclass
+class PodPreview:
+    """The objects in the order in which a start would make them, the pod last; secrets are masked.
+
+    On one machine ``backend`` is ``local`` and the one object is the sandbox.
+    """
+
+    backend: str = ""
+    yaml: str = ""
+    objects: list[dict[str, Any]] = field(default_factory=list)
+    profiles: list[PodProfile] = field(default_factory=list)
+    hooks_not_run: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return self.yaml
+
+    @property
+    def pod(self) -> dict[str, Any]:
+        return self.objects[-1]
+
+
+def preview_pod(
+    client: Client,
+    spec: str | int | Spec | None = None,
+    *,
+    accelerator: str | int | Spec | None = None,
+    draft: dict[str, Any] | None = None,
+    environment: str = "",
+    profile: str | None = None,
+    member: str | int | None = None,
+    organisation: str | None = None,
+) -> PodPreview:
+    """The pod that a notebook's start would make; see :meth:`himalia.sdk.admin.Admin.preview_pod`."""
+    told: dict[str, Any] = {"environment": environment, "profile": profile, "organisation": organisation}
+    told["member"] = None if member is None else str(member)
+    if spec is not None or accelerator is not None:
+        told |= client.spec_fields(spec, accelerator, "notebook")
+    if draft is not None:
+        told["spec"] = draft
+    answer = client.http.post("/pod-preview", {name: value for name, value in told.items() if value is not None})
+    return decode(PodPreview, answer)
