@@ -27,11 +27,13 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
+from himalia_hub.backends.kubernetes import watching
 from himalia_hub.backends.kubernetes.api import Cluster
 from himalia_hub.backends.kubernetes.backend import KubernetesBackend
 from himalia_hub.backends.kubernetes.lease import Lease
 from himalia_hub.backends.kubernetes.options import KubernetesOptions
 from himalia_hub.backends.kubernetes.spaces import SpaceQuota
+from himalia_hub.backends.kubernetes.watching import Reflector
 from himalia_hub.backends.protocol import (
     BackendError,
     ExitReason,
@@ -487,5 +489,36 @@ def test_of_many_that_want_a_lease_one_has_it(loop: Loop, admin: Cluster, releas
         await many[0].require() if many[0] is not holder else await many[1].require()
         assert sum(lease.held for lease in many) == 1
         await admin.delete(f"/apis/coordination.k8s.io/v1/namespaces/default/leases/{release}-many")
+
+    loop.run(work())
+
+
+def test_a_watch_of_what_never_changes_is_no_failure(
+    loop: Loop, admin: Cluster, release: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server says nothing at all of such a kind; the stream is opened anew and the copy stays true."""
+    monkeypatch.setattr(watching, "_IDLE_SECONDS", 1.0)
+    path = "/api/v1/namespaces/default/configmaps"
+    body = {"metadata": {"name": release, "labels": {"himalia/quiet": release}}}
+
+    async def work() -> None:
+        told: list[bool] = []
+        quiet = Reflector(
+            admin, path, selector=f"himalia/quiet={release}", on_change=lambda _item, gone: told.append(gone)
+        )
+        quiet.start()
+        try:
+            async with asyncio.timeout(60):
+                while quiet.watches < 4:
+                    await asyncio.sleep(0.1)
+                assert (quiet.lists, quiet.last_error) == (1, "")
+                await admin.request("POST", path, body=body)
+                while told != [False]:
+                    await asyncio.sleep(0.1)
+                await admin.delete(f"{path}/{release}")
+                while told != [False, True]:
+                    await asyncio.sleep(0.1)
+        finally:
+            await quiet.stop()
 
     loop.run(work())

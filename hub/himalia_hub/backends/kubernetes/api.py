@@ -29,6 +29,8 @@ Manifest = dict[str, Any]
 APPLY, MERGE = "application/apply-patch+yaml", "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 _TRIES = 5
+SILENT = "Silent"
+"""The reason of a stream that ended because nothing came."""
 _IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
@@ -286,6 +288,8 @@ class Cluster:
                     raise _refusal(answer.status, await answer.read())
                 async for piece in answer.content.iter_any():
                     yield piece
+        except aiohttp.SocketTimeoutError as error:
+            raise ApiError(0, SILENT, f"the API server said nothing for {idle_seconds:g} s") from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ApiError(0, "Unreachable", f"the API server broke off: {error!r}") from error
 

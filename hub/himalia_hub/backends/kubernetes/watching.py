@@ -16,12 +16,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from himalia_hub.backends.kubernetes.api import ApiError, Cluster, Manifest, pause
+from himalia_hub.backends.kubernetes.api import SILENT, ApiError, Cluster, Manifest, pause
 
 log = logging.getLogger("himalia.backends.kubernetes")
 _WATCH_SECONDS = 290
 _IDLE_SECONDS = 130.0
-"""Bookmarks come about once a minute; a stream silent for two of them is taken for dead."""
+"""Bookmarks come about once a minute; a stream silent for two of them may be dead and is opened anew."""
 _STOOD_SECONDS = 5.0
 Key = tuple[str, str]
 """Namespace and name."""
@@ -83,6 +83,8 @@ class Reflector:
                 version = ""
                 continue
             except Exception as error:
+                if isinstance(error, ApiError) and error.reason == SILENT and version:
+                    continue  # no failure: of a kind that never changes there are no bookmarks either
                 # A connection that told something, or stood a while, worked: its break is a first failure.
                 worked = self._told != told or time.monotonic() - began > _STOOD_SECONDS
                 failures = 1 if worked else failures + 1
