@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -36,6 +37,12 @@ from tests.support.kube_image import make_image
 NEEDS = ("KUBE_TEST_HUB_ADDRESS", "KUBE_TEST_STORAGE_CLASS", "KUBE_TEST_IMPORT")
 IMAGE = "localhost/himalia-{name}:{digest}"
 MISSING = [name for name in NEEDS if not os.environ.get(name)]
+ROUTES = "/apis/gateway.networking.k8s.io/v1/httproutes"
+GATEWAY = {
+    "namespace": "networking",
+    "name": "public",
+    "key_filter": {"group": "gateway.example.org", "kind": "KeyCheck", "name": "himalia"},
+}
 KINDS = {"notebook", "run", "service_variant"}
 pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=f"set {', '.join(MISSING)}: see the module's text"),
@@ -77,12 +84,17 @@ class Sightings:
     seen: dict[str, set[str]] = field(default_factory=dict)
     fetched: set[str] = field(default_factory=set)
     """Kinds whose folders a container of their own fetched."""
+    routed: set[str] = field(default_factory=set)
+    """Pods' owners that routes of the cluster's gateway led to."""
     over: threading.Event = field(default_factory=threading.Event)
 
     def look(self) -> None:
         loop = Loop()
         cluster = loop.run(Cluster.connect(self.kubeconfig))
+        routes = loop.run(cluster.find(ROUTES)) is not None
         while not self.over.wait(0.5):
+            if routes:
+                self._look_at_routes(loop.run(cluster.get(ROUTES, labelSelector=f"himalia/release={self.release}")))
             found = loop.run(cluster.get("/api/v1/pods", labelSelector=f"himalia/release={self.release}"))
             for pod in found["items"]:
                 kind, status = pod["metadata"]["labels"].get("himalia/kind"), pod.get("status", {})
@@ -99,14 +111,18 @@ class Sightings:
         loop.run(cluster.close())
         loop.close()
 
+    def _look_at_routes(self, found: dict[str, Any]) -> None:
+        for route in found["items"]:
+            self.routed |= {target["name"] for target in route["spec"]["rules"][0].get("backendRefs", ())}
+
 
 @pytest.fixture
 def installation(
-    rights: Rights, node: dict[str, Any], environment: Environment, tmp_path: Path
+    loop: Loop, admin: Cluster, rights: Rights, node: dict[str, Any], environment: Environment, tmp_path: Path
 ) -> Iterator[Installation]:
     """Hub and platform each with the limited account that is meant for it, nobody as administrator."""
     assert environment.digest
-    choice = {
+    choice: dict[str, Any] = {
         "host": os.environ["KUBE_TEST_HUB_ADDRESS"],
         "release": rights.release,
         "system_namespace": rights.namespace,
@@ -118,6 +134,8 @@ def installation(
         "environment_image": IMAGE,
         "node_labels": {"kubernetes.io/hostname": node["metadata"]["labels"]["kubernetes.io/hostname"]},
     }
+    if loop.run(admin.find(ROUTES)) is not None:
+        choice["gateway"] = GATEWAY
     file = tmp_path / "cluster.json"
     file.write_text(json.dumps(choice))
     made = Installation(tmp_path / "state", arguments=("--cluster", str(file))).start()
@@ -125,7 +143,9 @@ def installation(
     made.stop()
 
 
-def test_the_whole_line_runs_as_pods(installation: Installation, release: str, node: dict[str, Any]) -> None:
+def test_the_whole_line_runs_as_pods(
+    loop: Loop, admin: Cluster, installation: Installation, release: str, node: dict[str, Any]
+) -> None:
     sightings = Sightings(os.environ["KUBECONFIG"], release)
     watching = threading.Thread(target=sightings.look)
     watching.start()
@@ -138,5 +158,8 @@ def test_the_whole_line_runs_as_pods(installation: Installation, release: str, n
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert sightings.seen == {kind: {node["metadata"]["name"]} for kind in KINDS}
     assert sightings.fetched == {"run", "service_variant"}, "datasets and models are fetched by the pods themselves"
+    if loop.run(admin.find(ROUTES)) is not None:
+        # No gateway runs here to accept it: the service answers at the installation's own address all the same.
+        assert sightings.routed and all(re.fullmatch(r"w\d+-1", name) for name in sightings.routed)
     refused = installation.himalia("selfcheck", "--backend", "local")
     assert refused.returncode == 2 and "runs on kubernetes" in refused.stdout
