@@ -16,12 +16,11 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.support.installation import Installation
+from tests.support.signing_in import arrive, prove_presence, side_panel, start_notebook
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 SCREENS = Path(os.environ.get("HIMALIA_SCREENS", "build/screens"))
-PASSWORD = "Tea time 42"
 PEOPLE = ["Departments", "Members", "Groups", "Roles"]
-ENDS_SECONDS = 90_000
 
 
 class Desk:
@@ -34,24 +33,12 @@ class Desk:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def sign_in(self, installation: Installation, token: str) -> None:
-        page = self.page
-        page.goto(installation.admin.link_address(token))
-        page.locator("#password, [name=password]").first.fill(PASSWORD)
-        page.locator("#repeat, [name=repeat]").first.fill(PASSWORD)
-        for box in page.locator("form input[type=checkbox]").all():
-            box.check()
-        page.locator("form button").last.click()
-        page.wait_for_url("**/hub/home")
-        page.locator("#name").fill("desk")
-        page.locator("#start").click()
-        page.wait_for_url("**/lab**", timeout=ENDS_SECONDS)
-        page.wait_for_selector(".jp-Launcher")
+        arrive(self.page, installation, token)
+        start_notebook(self.page, "desk")
 
     @property
     def side(self) -> Locator:
-        side = self.page.locator(".hm-side")
-        if not side.is_visible():
-            self.page.locator("li.lm-TabBar-tab[title*='Himalia']").first.click()
+        side = side_panel(self.page)
         expect(side.get_by_role("button", name=re.compile("Notebooks"))).to_be_visible()
         return side
 
@@ -64,13 +51,7 @@ class Desk:
         self.side.get_by_role("button", name="Administration", exact=True).click()
         confirm = self.main.get_by_role("button", name="Confirm identity")
         expect(confirm).to_be_visible()
-        with self.context.expect_page() as opened:
-            confirm.click()
-        window = opened.value
-        window.locator("#password").fill(PASSWORD)
-        if window.locator("#repeat").count():
-            window.locator("#repeat").fill(PASSWORD)
-        window.locator("form button[type=submit]").click()
+        prove_presence(self.page, confirm)
         expect(confirm).not_to_be_visible()
 
     def sections(self) -> list[str]:
@@ -116,6 +97,8 @@ def desk(installation: Installation, browser: Browser, organisation: str, suffix
 
     def make(name: str, *roles: str) -> Desk:
         made: dict[str, Any] = installation.person(name + suffix, "member", *roles, organisation=organisation)
+        recharge = {"tenant": organisation, "amount_micros": 10_000_000, "note": "where prices are set already"}
+        installation.admin.call("POST", "admin/recharges", recharge)
         context = browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB", timezone_id="UTC")
         context.set_default_timeout(30_000)
         contexts.append(context)
@@ -238,7 +221,7 @@ def test_the_departments_administrator(desk: Callable[..., Desk]) -> None:
 
 
 def test_the_platforms_administrator(desk: Callable[..., Desk], suffix: str, organisation: str) -> None:
-    """TEN-1, TEN-3, TEN-20, CON-1, SEC-1: organisation, quota, spec, policy; the log names what was changed."""
+    """TEN-1, TEN-3, TEN-12, TEN-20, CON-1, SEC-1: organisation, quota, spec, policy, source; the log names changes."""
     at = desk("pilot", "Administrator")
     at.administer()
     assert {"Organisations", "Quotas", "Resource specs", "Prices", "Security policy", "Senders"} <= set(at.sections())
@@ -283,9 +266,44 @@ def test_the_platforms_administrator(desk: Callable[..., Desk], suffix: str, org
     main.get_by_role("button", name="Save").click()
     expect(main.get_by_role("button", name="Save")).to_be_disabled()
 
+    a_source_is_tried(at, suffix)
+
     main = at.go("Audit log")
     expect(main.get_by_role("row").filter(has_text="policy").first).to_be_visible()
     at.shot("audit")
     main.get_by_role("row").filter(has_text="replace_policy").first.click()
     expect(main).to_contain_text("password minimum")
     expect(main).to_contain_text("After")
+
+
+def a_source_is_tried(at: Desk, suffix: str) -> None:
+    """Set up a source without offering it to anybody yet, try it, take it away (TEN-12)."""
+    main = at.go("Sign-in sources")
+    main.get_by_role("button", name="New source").first.click()
+    main.get_by_label("Kind").select_option("pam")
+    main.get_by_label("Code").fill(f"Not {suffix}")
+    main.get_by_label("Name", exact=True).fill(f"Machine {suffix}")
+    main.get_by_label("Enabled").uncheck()
+    main.get_by_label("PAM service").fill("nowhere")
+    main.get_by_role("button", name="Create source").click()
+    expect(main.get_by_label("Code")).to_have_attribute("aria-invalid", "true")
+    main.get_by_label("Code").fill(f"m-{suffix}")
+    main.get_by_role("button", name="Create source").click()
+    expect(main.get_by_role("heading", level=1)).to_contain_text(f"Machine {suffix}")
+    tried = at.page.get_by_role("dialog")
+    for service, answer in (("nowhere", "/etc/pam.d/nowhere does not exist"), ("login", "/etc/pam.d/login")):
+        main.get_by_label("PAM service").fill(service)
+        if service != "nowhere":
+            main.get_by_role("button", name="Save").click()
+            expect(main.get_by_role("button", name="Save")).to_be_disabled()
+        main.get_by_role("button", name="Test", exact=True).click()
+        tried.get_by_label("Somebody's claims").fill('{"groups": []}')
+        tried.get_by_role("button", name="Test now").click()
+        expect(tried.get_by_role("listitem").filter(has_text="Service")).to_contain_text(answer)
+        at.shot(f"source-{service}")
+        tried.get_by_role("button", name="Cancel").click()
+    main.get_by_role("button", name="More actions").click()
+    main.get_by_role("menuitem", name="Delete").click()
+    tried.get_by_role("button", name="Delete").click()
+    expect(main.get_by_role("heading", level=1)).to_contain_text("Sign-in sources")
+    expect(main.get_by_role("row").filter(has_text=suffix)).to_have_count(0)
