@@ -95,7 +95,7 @@ def last_name(node: ast.AST) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-def _is_column(node: ast.AST) -> bool:
+def is_column(node: ast.AST) -> bool:
     """``Table.column``, ``table.column``, ``x.c.column``: what a statement is made of."""
     if not isinstance(node, ast.Attribute):
         return False
@@ -132,7 +132,7 @@ def _filter(node: ast.AST) -> str:
         return ""
     sides = (node.left, node.comparators[0])
     for one, other in (sides, sides[::-1]):
-        if _is_column(one) and not _is_column(other):
+        if is_column(one) and not is_column(other):
             whose = last_name(one) in OWNERS
             of_actor = last_name(one) == "id" and "actor." in ast.unparse(other)
             return "filter" if whose or of_actor else ""
@@ -146,9 +146,9 @@ def _condition(node: ast.AST) -> str:
     if name in CONDITIONS and len(node.args) > 1:
         return "condition"
     on = node.func.value if isinstance(node.func, ast.Attribute) else node
-    if name == "is_" and last_name(on) in ENDS - {"ended_at"} and _is_column(on):
+    if name == "is_" and last_name(on) in ENDS - {"ended_at"} and is_column(on):
         return "ended"
-    return "filter" if name == "in_" and last_name(on) in OWNERS and _is_column(on) else ""
+    return "filter" if name == "in_" and last_name(on) in OWNERS and is_column(on) else ""
 
 
 def _check(node: ast.AST) -> str:
@@ -245,21 +245,33 @@ def _operands(test: ast.expr) -> list[ast.expr]:
     return test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or) else [test]
 
 
-def _constant(value: bool) -> ast.expr:
-    return ast.Constant(value)
+def guard_of_operand(node: ast.If, operand: int, kind: str, change: Callable[[ast.expr], ast.expr]) -> None:
+    """Change one of the things that a refusal asks, or all that another branch asks."""
+    if kind == "refusal" and len(operands := _operands(node.test)) > 1:
+        operands[operand] = change(operands[operand])
+    else:
+        node.test = change(node.test)
+
+
+def value_without(node: ast.expr, kind: str) -> bool | None:
+    """The constant that stands for a comparison once it is gone; ``None`` where that is no constant."""
+    if not isinstance(node, ast.Compare):
+        return None
+    if kind == "reach":
+        return _true_of_reach(node)
+    if kind == "expiry":
+        return _true_of_end(node)
+    return True if kind == "step-up" else None
 
 
 def without_node(node: ast.AST, kind: str, operand: int) -> ast.AST:
     """The node that stands in a guard's place once it is gone."""
     if kind == "refusal":
         assert isinstance(node, ast.If)
-        operands = _operands(node.test)
-        operands[operand] = _constant(False)
-        if len(operands) == 1:
-            node.test = operands[0]
+        guard_of_operand(node, operand, kind, lambda _: ast.Constant(False))
         new: ast.AST = node
     elif kind == "passage" or (kind == "step-up" and isinstance(node, ast.If)):
-        node.test = _constant(True)  # type: ignore[attr-defined]
+        node.test = ast.Constant(True)  # type: ignore[attr-defined]
         new = node
     elif kind == "check":
         new = ast.Pass()
@@ -268,14 +280,10 @@ def without_node(node: ast.AST, kind: str, operand: int) -> ast.AST:
         return node
     elif kind == "clip":
         new = node.args[0]  # type: ignore[attr-defined]
-    elif kind == "reach":
-        new = _constant(_true_of_reach(node))  # type: ignore[arg-type]
-    elif kind == "expiry":
-        new = _constant(_true_of_end(node))  # type: ignore[arg-type]
-        if _is_column(node.left) or _is_column(node.comparators[0]):  # type: ignore[attr-defined]
+    elif kind in ("reach", "expiry", "step-up"):
+        new = ast.Constant(value_without(node, kind))  # type: ignore[arg-type]
+        if kind == "expiry" and (is_column(node.left) or is_column(node.comparators[0])):  # type: ignore[attr-defined]
             new = ast.parse('__import__("sqlalchemy").true()', mode="eval").body
-    elif kind == "step-up":
-        new = _constant(True)
     elif kind == "key":
         new = _by_key_alone(node)  # type: ignore[arg-type]
     else:
@@ -319,14 +327,18 @@ class Walk(ast.NodeTransformer):
             self.path.append(node.name)  # type: ignore[attr-defined]
         if kind in ("refusal", "passage"):
             # What is asked there is counted already; what is done there is not.
-            for part in (*node.body, *node.orelse):  # type: ignore[attr-defined]
-                self.visit(part)
+            node.body = [self.visit(part) for part in node.body]  # type: ignore[attr-defined]
+            node.orelse = [self.visit(part) for part in node.orelse]  # type: ignore[attr-defined]
         else:
             self.generic_visit(node)
         if named:
             self.path.pop()
-        if kind and self.without is not None and first <= self.without < first + len(texts):
-            return without_node(node, kind, self.without - first)
+        return self.replace(node, kind, range(first, first + len(texts))) if kind else node
+
+    def replace(self, node: ast.AST, kind: str, numbers: range) -> ast.AST:
+        """What stands in a guard's place; ``numbers`` has one for each thing that it asks."""
+        if self.without in numbers:
+            return without_node(node, kind, self.without - numbers[0])
         return node
 
 

@@ -1,8 +1,7 @@
 """Puts a mutated module's code into the running program, and the true code back.
 
 Only code objects are exchanged: routes, registries and imports hold the same function objects as
-before, so one world serves all mutants. As a plugin of pytest (``-p tests.mutants.swap`` with the
-guard's key in ``HIMALIA_MUTANT``) it takes the guard out for a whole run.
+before, so one world serves all mutants.
 """
 
 from __future__ import annotations
@@ -11,36 +10,22 @@ import ast
 import contextlib
 import importlib
 import inspect
-import os
 from collections.abc import Iterator
 from types import CodeType, ModuleType
 from typing import Any
 
 from himalia_hub.api.openapi import all_routes
-from tests.mutants.guards import EVERYBODYS, Guard, find, module_without
-
-MUTANT = "HIMALIA_MUTANT"
+from tests.mutants.guards import EVERYBODYS, Guard, module_without
 
 
-def pytest_configure() -> None:
-    """The plugin: without the named guard until the process ends."""
-    if key := os.environ.get(MUTANT):
-        guard = next(guard for guard in find() if guard.key == key)
-        without(guard).__enter__()
-
-
-def pytest_report_header() -> str:
-    return f"without {os.environ.get(MUTANT, 'nothing')}"
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
+def codes(code: CodeType) -> Iterator[CodeType]:
     for value in code.co_consts:
         if isinstance(value, CodeType):
             yield value
-            yield from _codes(value)
+            yield from codes(value)
 
 
-def _function(module: ModuleType, path: str) -> Any:
+def function_of(module: ModuleType, path: str) -> Any:
     """The outermost function on the way to a guard: an inner one's code is part of it."""
     found: Any = module
     for name in path.split("."):
@@ -71,12 +56,12 @@ def without(guard: Guard) -> Iterator[None]:
         with _without_at_module_level(module, guard, tree):
             yield
         return
-    function = _function(module, guard.function)
+    function = function_of(module, guard.function)
     true_code = function.__code__
     compiled = compile(tree, module.__file__ or guard.module, "exec", dont_inherit=True)
     mutated = next(
         code
-        for code in _codes(compiled)
+        for code in codes(compiled)
         if code.co_qualname == true_code.co_qualname and code.co_firstlineno == true_code.co_firstlineno
     )
     function.__code__ = mutated

@@ -74,7 +74,8 @@ def keep_step_ups(world: World) -> None:
     world.live.write(lambda session: session.execute(sa.update(StepUp).values(expires_at=late)))
 
 
-def make_grid(place: Path, database_url: str, s3_server: S3Server) -> Iterator[Grid]:
+def make_grid(place: Path, database_url: str, s3_server: S3Server, owners: tuple[str, ...] = OWNERS) -> Iterator[Grid]:
+    """The world; only ``owners`` own something in it, the colleague and the outsider always."""
     config = make_config(
         place / "state",
         database_url,
@@ -87,7 +88,7 @@ def make_grid(place: Path, database_url: str, s3_server: S3Server) -> Iterator[G
         maker = Maker(world)
         maker.make_spec()
         add_the_three(world)
-        shelves = maker.fill(world.alpha, OWNERS)
+        shelves = maker.fill(world.alpha, tuple(dict.fromkeys((*owners, "colleague", "outsider"))))
         people.make_installation(world)
         people.fill(world, world.alpha, shelves)
         maker.number_beta_apart()

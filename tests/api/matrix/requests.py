@@ -102,6 +102,8 @@ IMAGE = picture(99)
 OUTPUT = frame("output/more.txt", b"more")
 SERVICE, RUN, DATASET = ("service",), ("run",), ("dataset",)
 VERSION = ("dataset", "=V0002")
+ALL = {"limit": "500"}
+"""The whole of a list."""
 SPARE, EMPTY = ("spare",), ("department_free",)
 
 REQUESTS: dict[str, Ask] = {
@@ -111,7 +113,7 @@ REQUESTS: dict[str, Ask] = {
     "GET /installation": Ask(),
     "GET /events": Ask(),
     "GET /search": Ask(query={"q": "e"}),
-    "GET /tasks": Ask(),
+    "GET /tasks": Ask(query=ALL),
     "GET /tasks/{task}": Ask(("task",)),
     "POST /tasks/{task}/cancel": Ask(("task",)),
     "GET /api-tokens": Ask(),
@@ -204,7 +206,7 @@ REQUESTS: dict[str, Ask] = {
     ),
     # money
     "GET /balance": Ask(),
-    "GET /bills": Ask(),
+    "GET /bills": Ask(query=ALL),
     "GET /bills/summary": Ask(),
     "GET /bills/export": Ask(),
     "GET /bills/{bill}": Ask(("bill",)),
@@ -221,7 +223,7 @@ REQUESTS: dict[str, Ask] = {
     "GET /audit-entries/export": Ask(),
     "GET /audit-entries/{entry}": Ask(("audit_entry",)),
     # compute
-    "GET /workloads": Ask(),
+    "GET /workloads": Ask(query=ALL),
     "GET /workloads/{workload}": Ask(("workload",)),
     "GET /workloads/{workload}/log": Ask(("workload",)),
     "GET /workloads/{workload}/folders/{manifest}": Ask(("workload", "manifest")),
@@ -246,7 +248,7 @@ REQUESTS: dict[str, Ask] = {
         changed={"limits": {"cpu_millis": 5000}},
     ),
     # sharing
-    "GET /shares": Ask(),
+    "GET /shares": Ask(query={**ALL, "direction": "given"}),
     "POST /shares": Ask(
         body=lambda shelf, spec: {
             "object_kind": "dataset",
@@ -257,14 +259,14 @@ REQUESTS: dict[str, Ask] = {
     ),
     "DELETE /shares/{share}": Ask(("share",)),
     # data
-    "GET /label-groups": Ask(),
+    "GET /label-groups": Ask(query=ALL),
     "GET /label-groups/presets": Ask(),
     "POST /label-groups": Ask(body={"name": "new", "labels": [{"name": "a"}]}, changed={"name": "newer"}),
     "GET /label-groups/{label_group}": Ask(("label_group",)),
     "PATCH /label-groups/{label_group}": Ask(("label_group",), body={"name": "new"}, changed={"name": "newer"}),
     "POST /label-groups/{label_group}/copy": Ask(("label_group",), body={"name": "copy"}, changed={"name": "copy2"}),
     "DELETE /label-groups/{label_group}": Ask(("label_group_free",)),
-    "GET /datasets": Ask(),
+    "GET /datasets": Ask(query=ALL),
     "POST /datasets": Ask(
         body=lambda shelf, spec: {"name": "new", "label_group_id": shelf.ids["label_group"]}, changed={"name": "newer"}
     ),
@@ -305,7 +307,7 @@ REQUESTS: dict[str, Ask] = {
     "POST /imports/{number}/finish": Ask(("import",)),
     "POST /imports/{number}/cancel": Ask(("import",)),
     # notebooks
-    "GET /notebooks": Ask(),
+    "GET /notebooks": Ask(query=ALL),
     "POST /notebooks": Ask(body=_notebook, changed={"name": "a third"}),
     "GET /notebooks/{notebook}": Ask(("notebook",)),
     "PATCH /notebooks/{notebook}": Ask(("notebook",), body={"description": "d"}, changed={"description": "e"}),
@@ -316,14 +318,14 @@ REQUESTS: dict[str, Ask] = {
     "GET /algorithms": Ask(),
     "GET /algorithms/{algorithm}": Ask(("=1",)),
     "POST /jobs/preview": Ask(body=_job, changed={"name": "newer"}),
-    "GET /jobs": Ask(),
+    "GET /jobs": Ask(query=ALL),
     "POST /jobs": Ask(body=_job, changed={"name": "newer"}),
     "GET /jobs/{job}": Ask(("job",)),
     "DELETE /jobs/{job}": Ask(("job_ended",)),
     "GET /jobs/{job}/runs": Ask(("job",)),
     "POST /jobs/{job}/runs": Ask(("job",), body={}, changed={"parameters": {"epochs": 2}}),
     "POST /scripts": Ask(body=_script, changed={"code": "print(2)"}),
-    "GET /runs": Ask(),
+    "GET /runs": Ask(query=ALL),
     "GET /runs/compare": Ask(query={"ids": "{run},{run_ended}"}),
     "GET /runs/{run}": Ask(RUN),
     "POST /runs/{run}/stop": Ask(RUN),
@@ -337,7 +339,7 @@ REQUESTS: dict[str, Ask] = {
     "GET /runs/{run}/outputs/{path}": Ask(("run", "=log.txt")),
     "POST /runs/{run}/model": Ask(("run_ended",), body={"model_name": "made"}, changed={"model_name": "other"}),
     # models
-    "GET /models": Ask(),
+    "GET /models": Ask(query=ALL),
     "POST /models": Ask(body={"name": "new"}, changed={"name": "newer"}),
     "GET /models/{model}": Ask(("model",)),
     "PATCH /models/{model}": Ask(("model",), body={"description": "d"}, changed={"description": "e"}),
@@ -354,7 +356,7 @@ REQUESTS: dict[str, Ask] = {
     ),
     "DELETE /models/{model}/aliases/{alias}": Ask(("model", "=stable")),
     # services
-    "GET /inference-services": Ask(),
+    "GET /inference-services": Ask(query=ALL),
     "POST /inference-services": Ask(
         body=lambda shelf, spec: {"name": "new", "variants": _variants(shelf, spec)}, changed={"name": "newer"}
     ),
