@@ -18,8 +18,12 @@ const workload = {
   started_at: new Date(Date.now() - 2_533_000).toISOString()
 } as Workload;
 
+const SEES_WORK = Object.fromEntries(
+  ['compute.workload.read', 'compute.task.read', 'compute.quota.read', 'money.balance.read'].map(name => [name, 'own'])
+);
+
 const script: Script = {
-  'GET /me': () => ({ permissions: { 'data.dataset.read': 'own' } }),
+  'GET /me': () => ({ permissions: { 'data.dataset.read': 'own', ...SEES_WORK, 'train.job.stop': 'own' } }),
   'GET /installation': () => ({ currency: { code: 'CNY', symbol: '¥', digits: 2 } }),
   'GET /balance': () => ({ available_micros: 812_400_000, burn_per_hour_micros: 1, lasts_until: new Date(Date.now() + 9 * 86_400_000).toISOString() }),
   'GET /quota': () => ({ levels: [] }),
@@ -61,6 +65,18 @@ describe('UI-1, UI-3: the side panel', () => {
     const { requests } = open();
     await userEvent.click(await screen.findByRole('button', { name: 'Stop harbour-det #48' }));
     await waitFor(() => expect(requests.some(one => one.path === '/runs/48/stop')).toBe(true));
+  });
+
+  it('asks nothing that these roles do not permit, and offers no stop that would be refused', async () => {
+    const annotator = open({ 'GET /me': () => ({ permissions: { 'data.dataset.read': 'own' } }) });
+    expect(await screen.findByRole('button', { name: /Datasets/ })).toBeInTheDocument();
+    expect(screen.queryByRole('alert')).not.toBeInTheDocument();
+    const asked = annotator.requests.map(one => one.path);
+    expect(asked.filter(path => ['/balance', '/quota', '/workloads', '/tasks'].includes(path))).toEqual([]);
+    annotator.unmount();
+    open({ 'GET /me': () => ({ permissions: SEES_WORK }) });
+    expect(await screen.findByText('harbour-det #48')).toBeInTheDocument();
+    expect(screen.queryByRole('button', { name: 'Stop harbour-det #48' })).not.toBeInTheDocument();
   });
 
   it('leads only where the person may go', async () => {

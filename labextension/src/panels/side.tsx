@@ -13,6 +13,7 @@ import { useFrame } from '../frame';
 import { t, tValue } from '../i18n';
 import {
   stopPath,
+  stopPermission,
   useBalance,
   useCan,
   useCancelTask,
@@ -184,6 +185,7 @@ function Running(): JSX.Element | null {
 }
 
 function WorkRow({ workload, now }: { workload: Workload; now: number }): JSX.Element {
+  const can = useCan();
   const stop = useStopWork();
   const openHit = useOpenHit();
   const object = workload.object;
@@ -212,7 +214,7 @@ function WorkRow({ workload, now }: { workload: Workload; now: number }): JSX.El
         </span>
         <span>{t('money.perHour', { money: formatMoney(workload.price_per_hour_micros) })}</span>
       </span>
-      {stopPath(workload) && (
+      {stopPath(workload) && can(stopPermission(workload)) && (
         <IconButton
           icon="stop"
           small

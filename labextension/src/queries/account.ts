@@ -40,22 +40,35 @@ export function useServer(): UseQueryResult<ServerContext> {
   return useQuery({ queryKey: keys.context, queryFn: () => client.context(), staleTime: HOUR });
 }
 
+/** Nothing is asked, and nothing shown, of whoever may not see it: an annotator has no balance, an auditor no quota. */
 export function useBalance(): UseQueryResult<Balance> {
   const { client } = useFrame();
-  return useQuery({ queryKey: keys.balance, queryFn: () => client.get<Balance>('/balance') });
+  const can = useCan();
+  return useQuery({
+    queryKey: keys.balance,
+    queryFn: () => client.get<Balance>('/balance'),
+    enabled: can('money.balance.read') === true
+  });
 }
 
 export function useQuota(): UseQueryResult<Quota> {
   const { client } = useFrame();
-  return useQuery({ queryKey: keys.quota, queryFn: () => client.get<Quota>('/quota') });
+  const can = useCan();
+  return useQuery({
+    queryKey: keys.quota,
+    queryFn: () => client.get<Quota>('/quota'),
+    enabled: can('compute.quota.read') === true
+  });
 }
 
 /** The person's own work that occupies resources now; what else they may see is not theirs to follow. */
 export function useRunning(): UseQueryResult<Workload[]> {
   const { client } = useFrame();
+  const can = useCan();
   return useQuery({
     queryKey: keys.list('workload', { active: true, mine: true }),
-    queryFn: async () => (await client.get<Page<Workload>>('/workloads', { active: true, mine: true, limit: 100 })).items
+    queryFn: async () => (await client.get<Page<Workload>>('/workloads', { active: true, mine: true, limit: 100 })).items,
+    enabled: can('compute.workload.read') === true
   });
 }
 
@@ -64,12 +77,13 @@ const USAGE_EVERY_MS = 5_000;
 /** The workload this notebook server is, with its use refreshed every few seconds. */
 export function useThisServer(): UseQueryResult<Workload> {
   const { client } = useFrame();
+  const can = useCan();
   const server = useServer();
   const id = server.data?.workload_id ?? 0;
   return useQuery({
     queryKey: keys.one('workload', id),
     queryFn: ({ signal }) => client.get<Workload>(`/workloads/${id}`, undefined, signal),
-    enabled: id > 0,
+    enabled: id > 0 && can('compute.workload.read') === true,
     refetchInterval: USAGE_EVERY_MS
   });
 }
@@ -84,9 +98,11 @@ const OTHERS_SHOWN_MS = 120_000;
 /** The latest tasks that run, and those that ended a moment before `now`, in whichever session they were begun. */
 export function useTasks(now: number): Task[] {
   const { client } = useFrame();
+  const can = useCan();
   const tasks = useQuery({
     queryKey: keys.list('task', { limit: 20 }),
     queryFn: async () => (await client.get<Page<Task>>('/tasks', { limit: 20, sort: '-created_at' })).items,
+    enabled: can('compute.task.read') === true,
     refetchInterval: query => (query.state.data?.some(task => !hasEnded(task.state)) ? 2_000 : false)
   });
   return (tasks.data ?? []).filter(task => {
@@ -104,18 +120,30 @@ export function useTask(id: number | null | undefined): UseQueryResult<Task> {
 export const useCancelTask = () =>
   useChange<number, unknown>(['task', 'dataset'], (client, id) => client.post(`/tasks/${id}/cancel`));
 
-const STOP_PATH: Record<string, string> = {
-  notebook: '/notebooks',
-  run: '/runs',
-  inference_service: '/inference-services',
-  service_variant: '/inference-services'
+interface Stop {
+  path: string;
+  permission: string;
+}
+
+const SERVICE_STOP: Stop = { path: '/inference-services', permission: 'serve.service.stop' };
+
+const STOP: Record<string, Stop> = {
+  notebook: { path: '/notebooks', permission: 'develop.notebook.stop' },
+  run: { path: '/runs', permission: 'train.job.stop' },
+  inference_service: SERVICE_STOP,
+  service_variant: SERVICE_STOP
 };
+
+const stopOf = (workload: Workload): Stop | undefined => STOP[workload.object?.kind ?? workload.kind];
 
 /** Where the object behind a workload is stopped, if it can be stopped from here. */
 export function stopPath(workload: Workload): string | null {
-  const base = STOP_PATH[workload.object?.kind ?? workload.kind];
-  return base && workload.object ? `${base}/${workload.object.id}/stop` : null;
+  const stop = stopOf(workload);
+  return stop && workload.object ? `${stop.path}/${workload.object.id}/stop` : null;
 }
+
+/** What stopping a workload takes; undefined when it cannot be stopped from here. */
+export const stopPermission = (workload: Workload): string | undefined => stopOf(workload)?.permission;
 
 export const useStopWork = () =>
   useChange<Workload, unknown>(['workload', 'notebook', 'run', 'inference_service'], (client, workload) =>

@@ -57,6 +57,8 @@ const MEMBERS = [
   ...['read', 'create', 'edit', 'annotate', 'publish', 'export', 'delete'].map(action => `data.dataset.${action}`),
   ...['read', 'edit'].map(action => `data.label_group.${action}`),
   ...['read', 'edit', 'delete'].map(action => `model.model.${action}`),
+  ...['workload', 'task', 'quota'].map(kind => `compute.${kind}.read`),
+  'money.balance.read',
   'sharing.share.read',
   'sharing.share.manage',
   'serve.service.edit'

@@ -1,7 +1,7 @@
 /** Administration: organisations, people, quotas, prices, security. */
 export const administration = {
   'administration.closed': 'Not open to your roles',
-  'administration.closedHint': '{section} needs a role that you do not have. An administrator of your organisation can change that.',
+  'administration.closedHint': '{section}: none of your roles opens this. An administrator of your organisation can change that.',
   'administration.none': 'Nothing to administer',
   'administration.noneHint': 'Your roles give you no administration. An administrator of your organisation can change that.',
   'administration.people': 'People',

@@ -3,7 +3,7 @@ import type { administration as english } from '../en/administration';
 
 export const administration: Record<keyof typeof english, string> = {
   'administration.closed': '您的角色无法打开此页',
-  'administration.closedHint': '{section}需要您没有的角色，可由您所在组织的管理员授予。',
+  'administration.closedHint': '{section}：您的角色均无法打开，可由您所在组织的管理员授予。',
   'administration.none': '没有可管理的内容',
   'administration.noneHint': '您的角色没有管理权限，如有需要请联系组织管理员。',
   'administration.people': '人员',

@@ -58,7 +58,7 @@ describe('UI-3: what is shown follows permissions', () => {
       { 'view.section': 'policy' }
     );
     expect(await screen.findByText('Not open to your roles')).toBeInTheDocument();
-    expect(screen.getByText(/Security policy needs a role/)).toBeInTheDocument();
+    expect(screen.getByText(/Security policy: none of your roles/)).toBeInTheDocument();
     expect(requests.map(one => one.path)).not.toContain('/security-policy');
     await userEvent.click(screen.getByRole('button', { name: 'Departments' }));
     expect(await screen.findByText('No departments yet')).toBeInTheDocument();

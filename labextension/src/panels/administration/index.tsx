@@ -37,9 +37,11 @@ function Administration(): JSX.Element {
   const current = asked ?? sections[0];
   if (!current || !sections.length) {
     return (
-      <Empty icon="key" title={t('administration.none')}>
-        {t('administration.noneHint')}
-      </Empty>
+      <main className="hm-adminmain" aria-label={t('administration.title')}>
+        <Empty icon="key" title={t('administration.none')}>
+          {t('administration.noneHint')}
+        </Empty>
+      </main>
     );
   }
   const closed = !sections.includes(current);

@@ -153,7 +153,7 @@ function SourcePage({ name }: { name: string }): JSX.Element {
             aside={<Enabled on={one.enabled} />}
             actions={
               <>
-                <Button icon="play" onClick={() => leave(() => setAsking('test'))}>
+                <Button icon="pulse" onClick={() => leave(() => setAsking('test'))}>
                   {t('sources.test')}
                 </Button>
                 {!fixed && one.enabled && (
