@@ -47,7 +47,7 @@ class LiveService:
         return Service(self.config)
 
     def _call(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(150)
 
     @property
     def platform(self) -> Platform:

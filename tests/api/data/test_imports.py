@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import io
 import tarfile
 import zipfile
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -21,6 +23,9 @@ from himalia_hub.data.content import usage
 from himalia_hub.data.content.framing import encode
 from himalia_hub.data.datasets import counts
 from himalia_hub.data.datasets.tables import Dataset
+from himalia_hub.data.imports import service
+from himalia_hub.data.imports.intake import CHECK_FILES, Intake
+from himalia_hub.data.imports.tables import Import
 from tests.support.data import (
     all_items,
     frames,
@@ -169,6 +174,33 @@ def test_a_broken_body_leaves_nothing(stored_world: World, s3_server: S3Server) 
     assert problem(wrong, 422, "invalid_input")["field"] == "Content-Type"
     assert ok(client.get(f"/datasets/{dataset['id']}"))["items"] == 0
     assert s3_server.keys(stored_world.live.config.s3) == {}  # type: ignore[arg-type]
+
+
+def test_what_is_discarded_ends_its_checks_and_leaves_no_file(stored_world: World, s3_server: S3Server) -> None:
+    live = stored_world.live
+    client = stored_world.alpha.member.client()
+    number = begin(client, make_dataset(client)["id"])
+    folder = service.scratch(live.platform)
+
+    async def large() -> AsyncIterator[bytes]:
+        yield picture(1, (800, 800))
+
+    async def give_up() -> tuple[int, int, int]:
+        with live.platform.db.read() as db:
+            row = db.execute(sa.select(Import.id, Import.tenant_id).where(Import.number == number)).one()
+        before = asyncio.all_tasks()
+        intake = Intake(live.platform, row.id, row.tenant_id, folder)
+        for n in range(CHECK_FILES):
+            intake.add(f"{n}.png", picture(n))
+        await intake.add_stream("large.png", large(), 2_000_000)
+        begun, spooled = len(asyncio.all_tasks() - before), len(list(folder.iterdir()))
+        await intake.discard()
+        return begun, spooled, len(asyncio.all_tasks() - before)
+
+    begun, spooled, left = live.run(give_up())
+    assert begun and spooled == 1, "the control: there was something to end and to forget"
+    assert left == 0 and list(folder.iterdir()) == []
+    assert s3_server.keys(live.config.s3) == {}  # type: ignore[arg-type]
 
 
 def test_an_import_that_ended_takes_no_files(stored_world: World) -> None:

@@ -58,7 +58,7 @@ UNCHANGED = {
     "POST /sign-in-sources/{source}/test": "shows what claims would give",
 }
 """Writes that find nothing to change on the shelf, and why."""
-LINK = re.compile(r"token=|\"(token|secret|password|grant|link|recovery_codes)\": ?[\"{\[]")
+LINK = re.compile(r"[?&]token=|\"(token|secret|password|grant|link|recovery_codes)\": ?[\"{\[]")
 """What an answer that holds a one-time secret looks like."""
 KEPT = [name for name in WRITES if name not in NOT_KEPT]
 GUARDED = [name for name, route in WRITES.items() if route.if_match]
