@@ -42,6 +42,7 @@ def test_from_an_organisation_to_its_members(machine: himalia.Client, tmp_path: 
     assert stale.value.code == "stale_version"
     assert not jane.disable().enabled and jane.enable().enabled and jane.unlock().locked_until is None
     assert jane.sign_in_link().url != ""
+    assert jane.second_factors() == [] and jane.reset_second_factor() == {"methods": [], "told": []}
     file = tmp_path / "members.csv"
     file.write_bytes(b"name,department\nnewmember1,Water\nx,\n")
     done = admin.members.import_csv(file, organisation=code).wait(progress=False, timeout=30)
@@ -107,6 +108,7 @@ def test_himalia_admin(state: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     jane = next(row for row in rows if row["name"] == "janedoe1")
     assert jane["department"] == "Water" and jane["roles"] == "department_administrator, member"
     assert "token=" in run("members", "link", "janedoe1")
+    assert "janedoe1 has no second factor." in run("members", "reset-second-factor", "janedoe1")
     assert "disabled" in run("people", "disable", "janedoe1") and "enabled" in run("people", "enable", "janedoe1")
     run("groups", "create", "team", "--role", "annotator", *inside)
     assert "1 members" in run("groups", "add", "team", "janedoe1", *inside)
