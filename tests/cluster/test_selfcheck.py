@@ -42,6 +42,7 @@ GATEWAY = {
     "namespace": "networking",
     "name": "public",
     "key_filter": {"group": "gateway.example.org", "kind": "KeyCheck", "name": "himalia"},
+    "accept_seconds": 0.5,
 }
 KINDS = {"notebook", "run", "service_variant"}
 pytestmark = [
