@@ -4,7 +4,8 @@ import { expect, it } from 'vitest';
 import { Refuse, member, renderPanel } from '../../testing/render';
 import { PodPreview } from './podpreview';
 
-const SIZE = { kind: 'basic', cpu_millis: 500, memory_bytes: 1024, accelerators: {}, name: 'small', scenario: 'any' };
+const SPEC = { kind: 'basic', cpu_millis: 500, memory_bytes: 1024, accelerators: {} };
+const SIZE = { ...SPEC, name: 'small', scenario: 'any' };
 const answer = (profile: unknown) => ({
   backend: 'kubernetes',
   yaml: `kind: Pod # ${String(profile)}`,
@@ -22,8 +23,7 @@ it('NB-3: shows the pod of a size that is not saved, for each profile', async ()
   expect(screen.getByText(/pre_spawn_hook/)).toBeInTheDocument();
   await userEvent.selectOptions(screen.getByLabelText('Profile'), 'shm');
   expect(await screen.findByText('kind: Pod # shm')).toBeInTheDocument();
-  const { name: _name, scenario: _scenario, ...spec } = SIZE;
-  expect(requests.filter(one => one.path === '/pod-preview').map(one => one.body)).toEqual([{ spec }, { spec, profile: 'shm' }]);
+  expect(requests.filter(one => one.path === '/pod-preview').map(one => one.body)).toEqual([{ spec: SPEC }, { spec: SPEC, profile: 'shm' }]);
 });
 
 it('says why a size can never be a pod', async () => {
