@@ -62,6 +62,9 @@ LISTS = {
     "GET /inference-services": "service",
 }
 """Lists of what people own → the kind on their shelves."""
+OWN_ALONE = ("GET /api-tokens", "GET /shares")
+"""Lists that hold one's own, whatever the permission reaches."""
+NEEDED = {"own": Reach.OWN, "department": Reach.DEPARTMENT, "organisation": Reach.ORGANISATION}
 RUNS_OWN = {
     "GET /workloads/{workload}/folders/{manifest}": "a folder goes to the workload that mounts it, by its own token"
 }
@@ -287,6 +290,19 @@ def whose(grid: Grid, name: str, column: str, answer: Answer) -> set[str]:
         "organisation": grid.shelves["outsider"],
     }
     return {relation for relation, shelf in shelves.items() if shelf.ids[kind] in shown}
+
+
+@pytest.mark.parametrize("name", list(LISTS))
+def test_lists_show_what_the_reach_reaches(grid: Grid, name: str) -> None:
+    """TEN-10, GEN-1: a list holds one's own, the department's or the organisation's, as the permission reaches."""
+    for column in cells.COLUMNS:
+        reach = reach_of(column, ROUTES[name].permission or "")
+        expected = {
+            relation
+            for relation, needed in NEEDED.items()
+            if reach is not None and reach >= needed and (relation == "own" or name not in OWN_ALONE)
+        }
+        assert whose(grid, name, column, ask(grid, name, column)["own"]) == expected, column
 
 
 def test_postgresql_answers_the_same(tmp_path: Path, postgres: Postgres, s3_server: S3Server) -> None:
