@@ -26,6 +26,7 @@ NOT_KEPT = {
     "POST /api-tokens": "its answer holds a secret, which is never stored",
     "POST /inference-services/{service_id}/keys": "its answer holds a secret, which is never stored",
     "POST /verdict": "changes nothing",
+    "POST /pod-preview": "changes nothing",
     "POST /imports/{number}/files": "idempotent by content: a file again gives the same result",
     "POST /imports/{number}/archive": "an import takes one archive; another is refused",
     "POST /datasets/{dataset}/operations": "idempotent by client and sequence",
