@@ -12,7 +12,7 @@ from himalia_hub.audit.masking import masked
 
 OBJECTS = 16
 _QUIET_TABLES = frozenset(("changes", "counters", "tasks", "idempotency_records", "audit_entries", "audit_heads"))
-_QUIET_COLUMNS = frozenset(("version", "updated_at", "epoch"))
+_QUIET_COLUMNS = frozenset(("version", "updated_at", "epoch", "session_epoch"))
 
 
 class Watched:

@@ -81,6 +81,7 @@ def store(session: Session, user: User, password_hash: str, *, must_change: bool
     user.password_changed_at = moment
     user.must_change_password = must_change
     user.epoch += 1
+    user.session_epoch += 1
     user.updated_at = moment
     session.flush()
 

@@ -38,9 +38,9 @@ def untold(db: Db, limit: int = 200) -> list[Any]:
     """``(user_id, hub_name, epoch)`` of people whose sessions the hub does not know to be over."""
     return list(
         db.execute(
-            sa.select(User.id.label("user_id"), User.hub_name, User.epoch)
+            sa.select(User.id.label("user_id"), User.hub_name, User.session_epoch.label("epoch"))
             .select_from(User.__table__.outerjoin(Presence.__table__, Presence.user_id == User.id))
-            .where(User.epoch > sa.func.coalesce(Presence.told_epoch, 1))
+            .where(User.session_epoch > sa.func.coalesce(Presence.told_epoch, 1))
             .order_by(User.updated_at)
             .limit(limit)
         ).all()

@@ -16,7 +16,7 @@ class Presence(Base):
     __tablename__ = "presences"
     user_id: Mapped[int] = mapped_column(sa.ForeignKey("users.id"), primary_key=True)
     told_epoch: Mapped[int] = mapped_column(default=1)
-    """The epoch that the hub knows; a person's own is ahead of it while the hub has to be told."""
+    """The session epoch that the hub knows; a person's own is ahead of it while the hub has to be told."""
     active_at: Mapped[datetime | None]
     """The last input, running cell or transfer; empty when nobody is signed in as this person."""
     __table_args__ = (sa.Index("ix_presences_active", "active_at"),)

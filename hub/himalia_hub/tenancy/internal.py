@@ -42,9 +42,9 @@ class LinkRequest(_Body):
 
 @routes.post("/sign-in/refresh", permission=HUB, summary="Is this session still in force", body=Refresh, audit=False)
 def refresh(ctx: Context, body: Refresh) -> dict[str, Any]:
-    row = ctx.session.execute(sa.select(User.id, User.epoch).where(User.hub_name == body.hub_user)).first()
+    row = ctx.session.execute(sa.select(User.id, User.session_epoch).where(User.hub_name == body.hub_user)).first()
     found = service.identity(ctx.session, row.id) if row is not None else None
-    valid = row is not None and found is not None and row.epoch == body.session_epoch
+    valid = row is not None and found is not None and row.session_epoch == body.session_epoch
     return {"valid": valid, "identity": found}
 
 

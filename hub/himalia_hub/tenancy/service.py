@@ -1,7 +1,7 @@
 """Tenants and people: making them, signing them in, ending their sessions.
 
 Passwords and the steps of signing in are ``identity``'s. Every function that changes what somebody
-may do moves the user's epoch, which ends sessions and cached permissions at once.
+may do moves the user's epoch, which ends cached permissions at once; see ``sessions``.
 """
 
 from __future__ import annotations
@@ -183,7 +183,10 @@ def identity(db: Db, user_id: int) -> dict[str, Any] | None:
         return None
     more = db.execute(
         sa.select(
-            User.password_hash.is_not(None).label("password_set"), User.must_change_password, User.language
+            User.password_hash.is_not(None).label("password_set"),
+            User.must_change_password,
+            User.language,
+            User.session_epoch,
         ).where(User.id == user_id)
     ).one()
     roles = holding.load(db, user_id).roles
@@ -196,7 +199,7 @@ def identity(db: Db, user_id: int) -> dict[str, Any] | None:
         "tenant": {"code": row.tenant_code, "name": row.tenant_name},
         "department": department,
         "roles": list(roles),
-        "session_epoch": row.epoch,
+        "session_epoch": more.session_epoch,
         "password_set": bool(more.password_set),
         "must_change_password": bool(more.must_change_password),
         "language": more.language,

@@ -1,8 +1,10 @@
 """Ending what people have open: the one place that every change of standing goes through.
 
-``end`` is for whoever may not go on (disabled, deleted, password reset); ``renew`` for whoever may
-go on with other roles. Both move the users' epoch, which the API checks on every request (cached
-roles are kept by epoch) and the hub within its refresh age; ``end`` also takes step-ups away.
+``end`` is for whoever may not go on (disabled, deleted, password reset): it takes step-ups away and
+moves the session epoch, of which the hub is told at once and which it asks for within its refresh
+age. ``renew`` is for whoever goes on with other roles, in the same session. Both move the epoch that
+the API reads with every request, since cached roles are kept by it. Whoever holds no role any more
+has nothing to go on with: their sessions end in both.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from himalia_hub.core import clock
-from himalia_hub.tenancy.tables import SignInLink, StepUp, User
+from himalia_hub.tenancy.tables import GroupMember, GroupRole, SignInLink, StepUp, User, UserRole
 
 
 def renew(session: Session, users: sa.ColumnElement[bool]) -> int:
@@ -21,10 +23,20 @@ def renew(session: Session, users: sa.ColumnElement[bool]) -> int:
         users: A condition on :class:`User`.
     """
     session.flush()
+    holding = sa.union_all(
+        sa.select(UserRole.user_id),
+        sa.select(GroupMember.user_id).join(GroupRole, GroupRole.group_id == GroupMember.group_id),
+    )
+    moved = _move(session, users, epoch=User.epoch + 1)
+    _move(session, sa.and_(users, User.id.not_in(holding)), session_epoch=User.session_epoch + 1)
+    return moved
+
+
+def _move(session: Session, users: sa.ColumnElement[bool], **epochs: sa.ColumnElement[int]) -> int:
     moved = session.execute(
         sa.update(User)
         .where(users)
-        .values(epoch=User.epoch + 1, updated_at=clock.now())
+        .values(**epochs, updated_at=clock.now())
         .execution_options(synchronize_session="fetch")
     )
     return int(moved.rowcount)  # type: ignore[attr-defined]
@@ -44,4 +56,4 @@ def end(session: Session, users: sa.ColumnElement[bool]) -> int:
         .values(used_at=clock.now())
         .execution_options(synchronize_session="fetch")
     )
-    return renew(session, users)
+    return _move(session, users, epoch=User.epoch + 1, session_epoch=User.session_epoch + 1)

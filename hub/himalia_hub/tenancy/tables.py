@@ -1,7 +1,8 @@
 """Tenants, departments, users, roles, credentials.
 
-A user belongs to exactly one tenant and at most one department. ``epoch`` counts up whenever a
-session or a set of roles must end; it is read with every request.
+A user belongs to exactly one tenant and at most one department. ``epoch`` counts up whenever what
+they may do changes, ``session_epoch`` only when their sessions end too; both are read with every
+request, the first by the platform, the second by the hub.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ class User(Base):
     guest: Mapped[bool] = mapped_column(default=False)
     """Signs in by invitation, is an annotator and nothing else, and has no quota."""
     epoch: Mapped[int] = mapped_column(default=1)
+    session_epoch: Mapped[int] = mapped_column(default=1)
     password_hash: Mapped[str | None] = mapped_column(sa.String(255))
     password_changed_at: Mapped[datetime | None]
     must_change_password: Mapped[bool] = mapped_column(default=False)

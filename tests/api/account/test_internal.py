@@ -48,6 +48,25 @@ def test_refresh_ends_with_the_epoch(world: World) -> None:
     assert hub.post("/sign-in/refresh", json=asked).json()["valid"] is False
 
 
+def test_a_session_goes_on_with_other_roles_and_ends_with_the_last(world: World) -> None:
+    """TEN-9: the next request is judged by the new roles; nobody has to sign in again for them."""
+    hub, member = world.live.internal(), world.alpha.member
+    identity = give_password(world.live, member)
+    asked = {"hub_user": identity["hub_user"], "session_epoch": identity["session_epoch"]}
+    path = f"/members/{member.number}/roles"
+    with world.alpha.tenant_admin.client(step_up=True) as admin, member.api_client() as own:
+        assert own.get("/members").status_code == 403
+        roles = [{"role": "member"}, {"role": "department_administrator", "department": 1}]
+        assert admin.put(path, json={"roles": roles}).status_code == 200
+        answer = hub.post("/sign-in/refresh", json=asked).json()
+        assert answer["valid"] is True and "department_administrator" in answer["identity"]["roles"]
+        assert own.get("/members").status_code == 200
+        assert admin.put(path, json={"roles": []}).status_code == 200
+        assert hub.post("/sign-in/refresh", json=asked).json()["valid"] is False
+        assert admin.put(path, json={"roles": [{"role": "member"}]}).status_code == 200
+        assert hub.post("/sign-in/refresh", json=asked).json()["valid"] is False  # what ended stays ended
+
+
 def test_a_step_up_unlocks_the_wider_reach_of_its_owner_only(world: World) -> None:
     """TEN-17."""
     admin, other = world.alpha.tenant_admin, world.beta.tenant_admin

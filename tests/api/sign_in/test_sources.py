@@ -216,11 +216,11 @@ def test_nobody_is_made_without_auto_provisioning_and_a_disabled_source_lets_nob
     assert "no account here yet" in problem(sign_in(world, source, "Somebody.New"), 403, "identity_refused")["detail"]
     ok(sign_in(world, source))  # who is known still comes in
     with world.live.platform.db.engine.connect() as db:
-        epoch = db.execute(sa.select(User.epoch).where(User.source == source["name"])).scalar_one()
+        epoch = db.execute(sa.select(User.session_epoch).where(User.source == source["name"])).scalar_one()
     ok(admin.patch(path, json={"enabled": False}, headers={"If-Match": f'"{closed["version"]}"'}))
     problem(sign_in(world, source), 403, "identity_refused")
     with world.live.platform.db.engine.connect() as db:  # and the sessions of its people ended
-        assert db.execute(sa.select(User.epoch).where(User.source == source["name"])).scalar_one() > epoch
+        assert db.execute(sa.select(User.session_epoch).where(User.source == source["name"])).scalar_one() > epoch
 
 
 def test_a_name_given_to_somebody_else_and_a_move_between_organisations_are_refused(

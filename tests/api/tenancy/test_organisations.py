@@ -134,7 +134,7 @@ def test_ten_1_everything_but_the_code_can_be_edited(world: World, platform_admi
 def test_ten_2_disabling_ends_sessions_at_once_and_deletes_nothing(world: World, platform_admin: httpx.Client) -> None:
     person = world.beta.member
     with world.live.platform.db.engine.connect() as db:
-        epoch = db.execute(sa.select(User.epoch).where(User.id == person.user_id)).scalar_one()
+        epoch = db.execute(sa.select(User.session_epoch).where(User.id == person.user_id)).scalar_one()
     with person.client() as own, person.api_client() as program:
         ok(own.get("/me"))
         disabled = ok(platform_admin.post(f"/organisations/{world.beta.tenant_id}/disable"))
@@ -164,7 +164,7 @@ def test_ten_1_the_end_of_validity_ends_like_disabling(world: World, platform_ad
         world.live.run(OrganisationKeeper(platform).step())
         with platform.db.engine.connect() as db:
             closed, epoch = db.execute(
-                sa.select(Tenant.closed_at, User.epoch)
+                sa.select(Tenant.closed_at, User.session_epoch)
                 .join(User, User.tenant_id == Tenant.id)
                 .where(User.id == world.beta.member.user_id)
             ).one()
@@ -172,7 +172,7 @@ def test_ten_1_the_end_of_validity_ends_like_disabling(world: World, platform_ad
         # Stepping again from the same state changes nothing.
         world.live.run(OrganisationKeeper(platform).step())
         with platform.db.engine.connect() as db:
-            same = db.execute(sa.select(User.epoch).where(User.id == world.beta.member.user_id)).scalar_one()
+            same = db.execute(sa.select(User.session_epoch).where(User.id == world.beta.member.user_id)).scalar_one()
         assert same == epoch
 
 

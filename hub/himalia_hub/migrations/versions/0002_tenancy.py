@@ -579,6 +579,8 @@ def upgrade() -> None:
         batch_op.create_index('ix_user_roles_role', ['role'], unique=False)
         batch_op.create_foreign_key(batch_op.f('fk_user_roles_department_id'), 'departments', ['department_id'], ['id'])
 
+    op.add_column('users', sa.Column('session_epoch', sa.BigInteger(), nullable=False, server_default='1'))
+    op.execute('UPDATE users SET session_epoch = epoch')
     op.add_column('users', sa.Column('guest', sa.Boolean(), nullable=False, server_default=sa.false()))
     with op.batch_alter_table('users', schema=None) as batch_op:
         batch_op.add_column(sa.Column('deleted_at', UtcDateTime(), nullable=True))
@@ -597,6 +599,8 @@ def downgrade() -> None:
     op.drop_index('ix_users_updated', 'users')
     op.drop_index('ix_users_department', 'users')
     op.execute('ALTER TABLE users DROP COLUMN deleted_at')
+    op.execute('UPDATE users SET epoch = CASE WHEN epoch > session_epoch THEN epoch ELSE session_epoch END')
+    op.execute('ALTER TABLE users DROP COLUMN session_epoch')
     op.execute('ALTER TABLE users DROP COLUMN guest')
 
     with op.batch_alter_table('user_roles', schema=None) as batch_op:

@@ -22,7 +22,10 @@ THREE = (
     (permissions.SECURITY_ADMIN, "securityadmin"),
     (permissions.AUDITOR, "auditor1"),
 )
-"""Role and account of each; the accounts may be renamed at the first sign-in."""
+"""Role and account of each; the accounts may be renamed at the first sign-in.
+
+Each is a member too: the panels are beside a notebook, and a member holds none of the three powers.
+"""
 
 
 class Nothing(BaseModel):
@@ -40,7 +43,7 @@ def administrators(session: Session) -> list[User]:
     home = session.execute(sa.select(Tenant).where(Tenant.code == "home")).scalar_one_or_none()
     tenant = home or tenancy.create_tenant(session, code="home", name="Home")
     return [
-        tenancy.create_user(session, tenant.id, name, roles=(role,), display_name=texts.title(role, "en"))
+        tenancy.create_user(session, tenant.id, name, roles=(role, permissions.MEMBER), display_name=texts.title(role, "en"))
         for role, name in THREE
     ]
 
