@@ -160,10 +160,10 @@ REQUESTS: dict[str, Ask] = {
     "POST /members/{member}/unlock": Ask(SPARE),
     "POST /members/{member}/link": Ask(SPARE),
     "DELETE /members/{member}": Ask(SPARE, query={"erase": "true"}),
-    "GET /groups": Ask(),
-    "GET /groups/{group}": Ask(("group",)),
     "GET /members/{member}/second-factor": Ask(SPARE),
     "DELETE /members/{member}/second-factor": Ask(SPARE),
+    "GET /groups": Ask(),
+    "GET /groups/{group}": Ask(("group",)),
     "POST /groups": Ask(body={"name": "Newest"}, changed={"name": "Newer"}),
     "PATCH /groups/{group}": Ask(("group",), body={"description": "d"}, changed={"description": "e"}),
     "POST /groups/{group}/members": Ask(

@@ -43,7 +43,9 @@ def administrators(session: Session) -> list[User]:
     home = session.execute(sa.select(Tenant).where(Tenant.code == "home")).scalar_one_or_none()
     tenant = home or tenancy.create_tenant(session, code="home", name="Home")
     return [
-        tenancy.create_user(session, tenant.id, name, roles=(role, permissions.MEMBER), display_name=texts.title(role, "en"))
+        tenancy.create_user(
+            session, tenant.id, name, roles=(role, permissions.MEMBER), display_name=texts.title(role, "en")
+        )
         for role, name in THREE
     ]
 
