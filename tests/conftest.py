@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support.postgres import Postgres
@@ -21,6 +22,9 @@ from tests.support.s3 import S3Server
 from tests.support.service import LiveService, World, live_world, make_config
 
 os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")
+# How long an example takes says something about the machine, not about the code.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from himalia_hub.tenancy import service
 from himalia_hub.tenancy.tables import Tenant, User
 
 routes = RouteTable("internal.demo", internal=True)
-CODE, NAME, DEPARTMENT = "harbour-lab", "Harbour Lab", "Vision"
+CODE, DEPARTMENT = "harbour-lab", "Vision"
 PEOPLE = (
     ("demomember", "Lin Yue", permissions.MEMBER),
     ("demoadmin", "Zhao Min", permissions.TENANT_ADMIN),
@@ -42,7 +42,7 @@ def make(ctx: Context, body: Nothing) -> dict[str, Any]:
     tenant = session.execute(sa.select(Tenant).where(Tenant.code == CODE)).scalar_one_or_none()
     new = tenant is None
     if tenant is None:
-        tenant = service.create_tenant(session, code=CODE, name=NAME, description="Made by himalia up --demo")
+        tenant = service.create_tenant(session, code=CODE, name=CODE, description="Made by himalia up --demo")
         department = service.create_department(session, tenant.id, DEPARTMENT)
         for name, display_name, role in PEOPLE:
             service.create_user(

@@ -149,7 +149,7 @@ def bootstrap(session: Session) -> User:
     )
     if found is not None:
         return found
-    tenant = create_tenant(session, code="home", name="Home")
+    tenant = create_tenant(session, code="home", name="home")
     return create_user(
         session,
         tenant.id,

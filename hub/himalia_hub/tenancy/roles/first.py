@@ -41,7 +41,7 @@ def administrators(session: Session) -> list[User]:
         # The three were made together; who has been replaced since is not made again.
         return [user for user in found if user is not None]
     home = session.execute(sa.select(Tenant).where(Tenant.code == "home")).scalar_one_or_none()
-    tenant = home or tenancy.create_tenant(session, code="home", name="Home")
+    tenant = home or tenancy.create_tenant(session, code="home", name="home")
     return [
         tenancy.create_user(
             session, tenant.id, name, roles=(role, permissions.MEMBER), display_name=texts.title(role, "en")
