@@ -125,6 +125,10 @@ class Database:
         self._listeners: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
+        self._open: set[Any] = set()
+        if not self.is_sqlite:  # there, closing under a thread that still reads is not safe, nor needed
+            event.listen(self.engine, "connect", lambda connection, _record: self._open.add(connection))
+            event.listen(self.engine, "close", lambda connection, _record: self._open.discard(connection))
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -205,10 +209,13 @@ class Database:
             signal.set()
 
     def close(self) -> None:
+        """Let the writer end, then end every connection, also one that a request cut off in its middle holds."""
         self._writer.shutdown(wait=True)
         if self._reader is not None:
             self._reader.close()
         self.engine.dispose()
+        while self._open:
+            self._open.pop().close()
 
 
 async def _to_its_end(call: Callable[[], T]) -> T:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from himalia_hub.core.db import Database
+from tests.support.postgres import Postgres
 
 ROWS = 50_000
 COUNT = sa.text(
@@ -79,3 +80,17 @@ def test_a_cancelled_reader_gives_its_connection_back(database: Database, lent: 
 
     asyncio.run(cancel())
     gc.collect()
+
+
+def test_closing_ends_what_somebody_still_holds(postgres: Postgres) -> None:
+    """A request that is cut off when the platform stops never gives its connection back."""
+    url = postgres.create()
+    opened = Database(url)
+    held = [opened.engine.connect() for _ in range(3)]
+    raw = [one.connection.driver_connection for one in held]
+    opened.close()
+    assert [one.closed for one in raw] == [True, True, True]
+    for one in held:
+        one.invalidate()
+        one.close()
+    postgres.drop(url)
