@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.support.installation import CHROMIUM, CHROMIUM_ARGUMENTS, Installation
+
+expect.set_options(timeout=30_000)  # what is waited for comes at once; a machine that does other things is slower
 
 
 @pytest.fixture(scope="session")

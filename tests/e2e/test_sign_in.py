@@ -21,7 +21,6 @@ from tests.support.mailbox import Mailbox
 pytestmark = pytest.mark.e2e
 PASSWORD, NEXT = "Tea time 42", "Cake and 77 more"
 SHOTS = os.environ.get("HIMALIA_E2E_SHOTS")
-expect.set_options(timeout=20_000)
 
 
 def shot(page: Page, name: str) -> None:
