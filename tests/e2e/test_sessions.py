@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,7 +28,21 @@ def person(installation: Installation) -> tuple[str, dict[str, Any]]:
     return name, installation.person(name)
 
 
+STARTED: set[str] = set()
+"""Who signed in here, and may have left a notebook running."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room_for_others(installation: Installation) -> Iterator[None]:
+    """Ends the notebooks of these tests, so that the resources are free for the tests after them."""
+    yield
+    for name in sorted(STARTED):
+        with contextlib.suppress(Exception):  # deleted or closed out by its own test
+            installation.admin.call("POST", f"admin/users/{name}/change", {"enabled": False})
+
+
 def signed_in(installation: Installation, name: str) -> Browser:
+    STARTED.add(name)
     browser = Browser(installation.hub_url)
     browser.sign_in(installation.link(name))
     return browser
