@@ -110,7 +110,7 @@ def test_guards_are_found_by_their_shape() -> None:
         ("auth.tokens", "authenticate", "expiry"),
         ("auth.permissions", "clip", "clip"),
         ("api.dispatch", "ApiHandler.prepare", "check"),
-        ("api.dispatch", "ApiHandler._kept", "key"),
+        ("api.once", "find", "key"),
         ("tenancy.scope", "reachable_users", "reach"),
         ("account.api_tokens", "revoke", "ended"),
     } <= places

@@ -19,19 +19,17 @@ from typing import Any
 from urllib.parse import unquote
 
 import pydantic_core
-import sqlalchemy as sa
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from tornado import httputil, iostream, web
 
-from himalia_hub.api import auditing, problems, validation
+from himalia_hub.api import auditing, once, problems, validation
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Raw, Reply, Route, Router, Stream
 from himalia_hub.audit.changes import Watched
 from himalia_hub.auth import tokens
 from himalia_hub.auth.actor import Actor
-from himalia_hub.core import clock
 from himalia_hub.core.errors import (
     Conflict,
     HimaliaError,
@@ -42,7 +40,6 @@ from himalia_hub.core.errors import (
     StepUpRequired,
     TooLarge,
 )
-from himalia_hub.core.tables import IdempotencyRecord
 
 log = logging.getLogger("himalia.api")
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -318,15 +315,7 @@ class ApiHandler(web.RequestHandler):
                 result = route.handler(context, **arguments)
             await self._audit_read(route, context, arguments)
             return result
-        key = self.request.headers.get("Idempotency-Key") if route.writes and route.idempotent else None
-        if key is not None and not 1 <= len(key) <= 128:
-            raise InvalidInput(
-                "Idempotency-Key: 1-128 characters.",
-                zh="Idempotency-Key：1-128 个字符。",
-                field="Idempotency-Key",
-                rule="1-128 characters",
-                value=key,
-            )
+        key = once.key_of(self.request.headers) if route.writes and route.idempotent else None
         if route.is_async:
             return await self._run_async(route, context, arguments, key)
         return await self._run_write(route, context, arguments, key)
@@ -399,18 +388,9 @@ class ApiHandler(web.RequestHandler):
 
     def _kept(self, session: Session, key: str, digest: str) -> Reply | None:
         assert self.actor is not None
-        row = session.get(IdempotencyRecord, (self.actor.user_id, key))
+        row = once.find(session, self.actor.user_id, key, digest)
         if row is None:
             return None
-        if row.request_digest != digest:
-            raise InvalidInput(
-                "Idempotency-Key: this key was already used for another request.",
-                zh="Idempotency-Key：此键已用于另一个请求。",
-                field="Idempotency-Key",
-                rule="one key, one request",
-                value=key,
-                code="idempotency_key_reused",
-            )
         body = json.loads(row.body) if row.body else None
         return Reply(body=body, status=row.status, headers={**row.headers, "Idempotency-Replayed": "true"})
 
@@ -421,17 +401,9 @@ class ApiHandler(web.RequestHandler):
         tag = etag_of(reply.body)
         if tag and "ETag" not in headers:
             headers["ETag"] = tag
-        session.execute(
-            sa.insert(IdempotencyRecord).values(
-                user_id=self.actor.user_id,
-                key=key,
-                request_digest=digest,
-                status=reply.status or route.status,
-                body=to_json(reply.body).decode() if reply.body is not None else "",
-                headers=headers,
-                at=clock.now(),
-            )
-        )
+        body = to_json(reply.body).decode() if reply.body is not None else ""
+        status = reply.status or route.status
+        once.store(session, self.actor.user_id, key, digest, status=status, body=body, headers=headers)
 
     async def _audit_read(self, route: Route, context: Context, arguments: dict[str, Any]) -> None:
         if not auditing.is_administrative_read(route, self.actor):
