@@ -75,13 +75,22 @@ def may(actor: Actor, key: str) -> bool:
     return max(actor.held.get(permission, 0), actor.grants.get(permission, 0)) >= _reach(key)
 
 
+_PRICED_AS = {"cpu": res.CPU, "memory": res.MEMORY, "storage": res.STORAGE}
+"""Prices name what is charged in short words; a quota's names say the unit too."""
+
+
+def _words_of(resource: str, language: str) -> str:
+    named = _PRICED_AS.get(resource, resource)
+    return res.name_zh(named) if language == "zh" else res.name_en(named)
+
+
 def to_wire(
     scope: str, code: str | None, name: str, items: list[rules.Item], actor: Actor, language: str
 ) -> dict[str, Any]:
     """The ``Checklist`` of the API."""
     shown = []
     for item in items:
-        names = [res.name_zh(one) if language == "zh" else res.name_en(one) for one in item.missing]
+        names = [_words_of(one, language) for one in item.missing]
         title, detail = rules.words(item, names, language)
         shown.append(
             {

@@ -43,6 +43,10 @@ def test_a_new_organisation_is_led_to_its_first_work(world: World) -> None:
         assert done == {"recharge", "member_quota"}, "all is free, and nobody is there yet"
         assert mine["quota"]["missing"] == ["cpu_millis", "memory_bytes", "storage_bytes", "image_bytes"]
         assert mine["prices"]["missing"] == ["cpu", "memory", "storage", GPU]
+        chinese = client.get("/checklist", params={"tenant": "fresh"}, headers={"Accept-Language": "zh-CN"})
+        zh = items(chinese.raise_for_status().json()["organisation"])
+        assert zh["prices"]["detail"] == f"尚未设置，按免费计：CPU、内存、存储、{GPU}。"
+        assert "CPU, memory, storage" in mine["prices"]["detail"]
         assert (mine["quota"]["roles"][0], mine["quota"]["may"]) == (ADMINISTRATOR, True)
         assert TENANT_ADMIN in mine["departments"]["roles"] and TENANT_ADMIN not in mine["quota"]["roles"]
         installation = items(start["installation"])
