@@ -29,6 +29,8 @@ class Context:
     language: str
     headers: Any
     if_match: int | None = None
+    told: Any = None
+    """What the route's ``asks`` found out."""
     _db: Db | None = None
     body_stream: AsyncIterator[bytes] | None = None
     content_type: str = ""

@@ -318,6 +318,8 @@ class ApiHandler(web.RequestHandler):
         key = once.key_of(self.request.headers) if route.writes and route.idempotent else None
         if route.is_async:
             return await self._run_async(route, context, arguments, key)
+        if route.asks is not None:
+            context.told = await route.asks(context, **arguments)
         return await self._run_write(route, context, arguments, key)
 
     async def _run_write(self, route: Route, context: Context, arguments: dict[str, Any], key: str | None) -> Any:

@@ -11,7 +11,7 @@ units of work by ``await ctx.write(...)``; it is for bodies that stream and for 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -54,6 +54,9 @@ class Route:
     """Keeps answers by Idempotency-Key; off for bodies that are idempotent by content."""
     keeps_key: bool = False
     """The handler keeps answers by Idempotency-Key itself: a streamed body is known only at its end."""
+    asks: Callable[..., Awaitable[Any]] | None = None
+    """What a plain handler needs from another service: awaited with its arguments before the unit of work, so
+    that none is held open meanwhile; the handler finds the answer in ``ctx.told``. It refuses nothing itself."""
     object_kind: str = ""
     is_async: bool = False
     parameters: tuple[tuple[str, type], ...] = ()

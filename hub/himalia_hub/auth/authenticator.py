@@ -144,9 +144,17 @@ class HimaliaAuthenticator(Authenticator):  # type: ignore[misc]
 
     def get_handlers(self, app: Any) -> list[Any]:
         """Ours come first: of two pages with one address the hub shows the first it was given."""
-        from himalia_hub.config import account_pages, pages, previews, session_pages, sign_in_pages, source_pages
+        from himalia_hub.config import (
+            account_pages,
+            pages,
+            previews,
+            profiles,
+            session_pages,
+            sign_in_pages,
+            source_pages,
+        )
 
-        modules = (pages, sign_in_pages, account_pages, source_pages, session_pages, previews)
+        modules = (pages, sign_in_pages, account_pages, source_pages, session_pages, previews, profiles)
         ours = [entry for module in modules for entry in module.handlers()]
         return [*ours, *super().get_handlers(app)]
 

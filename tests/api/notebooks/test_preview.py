@@ -16,7 +16,8 @@ from himalia_hub.backends.kubernetes.pods import Preference
 from himalia_hub.backends.protocol import BackendError, NodeCapacity, Resources
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.tables import Workload
-from himalia_hub.config import previews
+from himalia_hub.config import previews, profiles
+from himalia_hub.config.unsaved import unsaved_spawner
 from himalia_hub.develop.notebooks.hub import HubClient, HubRefused
 from himalia_hub.develop.notebooks.preview import masked
 from himalia_hub.develop.notebooks.tables import Notebook
@@ -81,13 +82,16 @@ class DrawingHub(HubClient):
 
     async def preview(self, user: str, body: Mapping[str, Any]) -> dict[str, Any]:
         self.asked.append(dict(body))
-        made = previews.unsaved_spawner(hub_user(Planner(), TRAITS, user), body.get("profile"))
+        made = unsaved_spawner(hub_user(Planner(), TRAITS, user), body["user_options"])
         try:
             if body.get("plan") is None:
                 return await previews.drafted(made)
             return {"objects": await made.preview(json.loads(json.dumps(body["plan"])), body["prefer"])}
         except (ValueError, BackendError) as error:
             raise HubRefused("plan", str(error), str(error)) from error
+
+    async def profiles(self, user: str) -> list[dict[str, Any]]:
+        return await profiles.listed(unsaved_spawner(hub_user(Planner(), TRAITS, user), {}))
 
 
 @pytest.fixture
@@ -140,7 +144,8 @@ def test_what_can_never_be_a_pod_is_refused_with_its_reason(world: World, cluste
         assert (ring.status_code, ring.json()["code"]) == (409, "plan")
         assert "counts of 1, 2, 4, 8" in ring.json()["detail"]
         wrong = client.post("/pod-preview", json={"profile": "none-such"})
-        assert wrong.status_code == 409 and "none-such" in wrong.json()["detail"]
+        assert (wrong.status_code, wrong.json()["field"]) == (422, "profile")
+        assert "none-such" in wrong.json()["detail"] and wrong.json()["rule"] == "one of: plain, shm"
         shape = client.post("/pod-preview", json={"spec": {"cpu_millis": 0, "memory_bytes": GIB}})
         assert (shape.status_code, shape.json()["field"]) == (422, "cpu_millis")
 

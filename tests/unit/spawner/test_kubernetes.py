@@ -14,6 +14,7 @@ from himalia_hub.backends import wire
 from himalia_hub.backends.kubernetes import naming
 from himalia_hub.backends.protocol import FileMount, HomeMount, HttpProbe, Port, Resources, WorkloadPlan
 from himalia_hub.config import previews
+from himalia_hub.config.unsaved import unsaved_spawner
 from tests.unit.spawner.kube import Api, Planner, full, hub_user, no_cluster, spawner
 
 __all__ = ["no_cluster"]
@@ -234,7 +235,7 @@ def test_a_preview_is_the_very_pod_that_a_start_makes(plan: WorkloadPlan, profil
         user = hub_user(Planner(plan, prefer=("node-7",)), TRAITS)
         real = spawner(user, **({} if profile is None else {"profile": profile}))
         await started(real)
-        shown = previews.unsaved_spawner(user, profile)
+        shown = unsaved_spawner(user, {} if profile is None else {"profile": profile})
         drafted = await previews.drafted(shown)
         assert set(drafted["launch"]["environment"].values()) <= {previews.MASK, ""}, "no value leaves the hub"
         assert drafted["launch"]["path"] == "/user/ada/preview/"
@@ -267,7 +268,7 @@ def test_a_preview_leaves_no_server_behind() -> None:
     async def work() -> None:
         user = hub_user(Planner(), TRAITS)
         before = list(user.orm_user.orm_spawners)
-        shown = previews.unsaved_spawner(user, None)
+        shown = unsaved_spawner(user, {})
         await shown.preview(wire.to_wire(PLAN))
         user.db.commit()
         assert list(user.orm_user.orm_spawners) == before

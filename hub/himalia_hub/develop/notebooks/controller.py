@@ -15,9 +15,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from himalia_hub.backends.protocol import BackendError
+from himalia_hub.compute.engine import Engine
+from himalia_hub.compute.explain import Explanation
+from himalia_hub.compute.phases import Reason
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock
-from himalia_hub.develop.notebooks.hub import HubClient, HubUnavailable
+from himalia_hub.develop.notebooks import profiles
+from himalia_hub.develop.notebooks.hub import HubClient, HubRefused, HubUnavailable
 from himalia_hub.develop.notebooks.kind import CONTROLLER, home_key
 from himalia_hub.develop.notebooks.tables import Notebook
 from himalia_hub.platform.parts import Platform
@@ -80,6 +84,7 @@ class NotebookController:
                 Workload.admitted_at,
                 Workload.attempt_at,
                 Workload.ended_at,
+                Workload.spec,
                 User.hub_name,
                 User.number.label("user_number"),
                 Tenant.code,
@@ -121,10 +126,32 @@ class NotebookController:
             self._platform.controllers.wake(self.name)
 
     async def _start(self, wish: _Wish) -> None:
+        options: dict[str, str] = {}
+        profile = wish.row.spec.get("profile")
+        if profile is not None:
+            try:
+                options = profiles.user_options(await self._hub.profiles(wish.user), profile)
+            except profiles.ProfileGone as gone:
+                await self._give_up(wish, f"{gone.message} {gone.hint}", f"{gone.zh}{gone.hint_zh}")
+                return
+            except HubRefused as refused:
+                await self._give_up(wish, refused.text, refused.zh)
+                return
         # Noted before the hub is asked: the spawner's launch may arrive before the hub's answer.
         await self._set(wish, hub_state="held")
-        if not await self._hub.start(wish.user, wish.server):
+        if not await self._hub.start(wish.user, wish.server, options):
             await self._hub.stop(wish.user, wish.server)
+
+    async def _give_up(self, wish: _Wish, text: str, zh: str) -> None:
+        """End a start that the hub can never make; what it had reserved is free at once."""
+        engine = self._platform.get(Engine)
+
+        def work(session: Session) -> None:
+            workload = session.get(Workload, wish.workload_id, with_for_update=True)
+            if workload is not None and workload.attempt_at is None:
+                engine.request_stop(session, workload, Explanation(Reason.START_FAILED, text, zh))
+
+        await self._platform.db.write(work)
 
     async def _clean(self, wish: _Wish) -> None:
         """After deletion: the hub's server, then the home."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import sqlalchemy as sa
 from pydantic import Field
 
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Reply, RouteTable
 from himalia_hub.compute.schemas import Nothing, PhaseWord
 from himalia_hub.core import objects, paging
-from himalia_hub.core.errors import NotFound
-from himalia_hub.develop.notebooks import internal, preview, schemas, service, wire
+from himalia_hub.core.errors import HimaliaError, NotFound
+from himalia_hub.develop.notebooks import internal, preview, profiles, schemas, service, wire
 from himalia_hub.develop.notebooks.tables import Notebook
 
 routes = RouteTable("develop.notebooks")
@@ -62,10 +63,40 @@ def list_notebooks(ctx: Context, query: NotebookQuery) -> dict[str, Any]:
     return {**page, "items": [renderer.render(row) for row in rows]}
 
 
+async def _profiles(ctx: Context) -> profiles.Offered | HimaliaError:
+    return await profiles.asked(ctx.platform, ctx.actor.hub_name)
+
+
+async def _for_create(ctx: Context, body: schemas.NotebookCreate) -> profiles.Offered | HimaliaError:
+    return await _profiles(ctx) if body.profile else ()
+
+
+async def _for_update(ctx: Context, notebook: int, body: schemas.NotebookUpdate) -> profiles.Offered | HimaliaError:
+    return await _profiles(ctx) if body.profile or body.profile_options else ()
+
+
+async def _for_start(ctx: Context, notebook: int, body: Nothing) -> profiles.Offered | HimaliaError:
+    mine = sa.select(Notebook.profile).where(
+        objects.visible(Notebook, ctx.actor, ctx.permission), Notebook.number == notebook
+    )
+    return await _profiles(ctx) if ctx.read(lambda db: db.execute(mine).scalar()) else ()
+
+
+@routes.get(
+    "/notebook-profiles",
+    permission=service.CREATE,
+    summary="The profiles of the hub's configuration that a notebook of yours can start with, the default first",
+    response=list[schemas.SpawnProfile],
+)
+async def notebook_profiles(ctx: Context) -> profiles.Offered:
+    return await profiles.offered(ctx.platform, ctx.actor.hub_name)
+
+
 @routes.post(
     "/notebooks",
     permission=service.CREATE,
     summary="Create a notebook and start it",
+    asks=_for_create,
     body=schemas.NotebookCreate,
     response=schemas.NotebookOut,
     status=201,
@@ -82,6 +113,7 @@ def create_notebook(ctx: Context, body: schemas.NotebookCreate) -> Reply:
         environment=body.environment,
         description=body.description,
         bindings=body.bindings,
+        profile=profiles.chosen(ctx.told, body.profile, body.profile_options),
         stop_when_idle_seconds=body.stop_when_idle_seconds,
         start_now=body.start,
     )
@@ -98,6 +130,7 @@ def get_notebook(ctx: Context, notebook: int) -> dict[str, Any]:
     "/notebooks/{notebook}",
     permission=service.CREATE,
     summary="Edit a stopped notebook",
+    asks=_for_update,
     body=schemas.NotebookUpdate,
     response=schemas.NotebookOut,
     object_kind="notebook",
@@ -105,7 +138,7 @@ def get_notebook(ctx: Context, notebook: int) -> dict[str, Any]:
 def update_notebook(ctx: Context, notebook: int, body: schemas.NotebookUpdate) -> dict[str, Any]:
     row = objects.find(ctx.session, Notebook, ctx.actor, ctx.permission, notebook, lock=True)
     objects.check_version(row, ctx.if_match)
-    service.update(ctx.platform, ctx.session, ctx.actor, row, body)
+    service.update(ctx.platform, ctx.session, ctx.actor, row, body, ctx.told)
     return _one(ctx, notebook)
 
 
@@ -113,6 +146,7 @@ def update_notebook(ctx: Context, notebook: int, body: schemas.NotebookUpdate) -
     "/notebooks/{notebook}/start",
     permission=service.CREATE,
     summary="Start a stopped notebook",
+    asks=_for_start,
     body=Nothing,
     response=schemas.NotebookOut,
     status=202,
@@ -120,6 +154,7 @@ def update_notebook(ctx: Context, notebook: int, body: schemas.NotebookUpdate) -
 )
 def start_notebook(ctx: Context, notebook: int, body: Nothing) -> dict[str, Any]:
     row = objects.find(ctx.session, Notebook, ctx.actor, ctx.permission, notebook, lock=True)
+    profiles.require(ctx.told, row.profile)
     service.start(ctx.platform, ctx.session, ctx.actor, row)
     return _one(ctx, notebook)
 

@@ -53,13 +53,13 @@ class HubClient:
             raise HubUnavailable(f"{method} {path}: {answer.status_code} {answer.text[:200]}")
         return answer
 
-    async def start(self, user: str, server: str) -> bool:
-        """Ask for a server. False: the hub still holds an earlier one, which has to go first."""
-        path = f"/users/{user}/servers/{server}"
-        answer = await self._send("POST", path, {})
-        if answer.status_code == 404:
-            await self._send("POST", f"/users/{user}")
-            answer = await self._send("POST", path, {})
+    async def start(self, user: str, server: str, options: Mapping[str, str] | None = None) -> bool:
+        """Ask for a server. False: the hub still holds an earlier one, which has to go first.
+
+        ``options`` are the spawner's ``user_options``: the chosen profile, or nothing of the start before.
+        """
+        path, body = f"/users/{user}/servers/{server}", {"user_options": dict(options or {})}
+        answer = await self._for_user("POST", user, path, body)
         if answer.status_code == 400:
             log.info("the hub cannot start %s/%s yet: %s", user, server, answer.text[:200])
             return False
@@ -77,17 +77,32 @@ class HubClient:
         Raises:
             HubRefused: It can never be made; says why.
         """
-        path = f"/himalia/users/{user}/preview"
-        answer = await self._send("POST", path, dict(body))
+        return await self._asked("POST", user, "preview", dict(body))
+
+    async def profiles(self, user: str) -> list[dict[str, Any]]:
+        """What this person can choose of the spawner's configured profiles (``config/profiles.py``).
+
+        Raises:
+            HubRefused: The configuration's list cannot be read.
+        """
+        return list((await self._asked("GET", user, "profiles"))["profiles"])
+
+    async def _for_user(self, method: str, user: str, path: str, body: object = None) -> httpx.Response:
+        """A call about a person whom the hub may not know yet."""
+        answer = await self._send(method, path, body)
         if answer.status_code == 404:
             await self._send("POST", f"/users/{user}")
-            answer = await self._send("POST", path, dict(body))
+            answer = await self._send(method, path, body)
+        return answer
+
+    async def _asked(self, method: str, user: str, what: str, body: object = None) -> dict[str, Any]:
+        answer = await self._for_user(method, user, f"/himalia/users/{user}/{what}", body)
         if answer.status_code == 200:
             return dict(answer.json())
         if answer.status_code == 409:
             told = answer.json()
             raise HubRefused(str(told["code"]), str(told["detail"]), str(told["detail_zh"]))
-        raise HubUnavailable(f"preview: {answer.status_code} {answer.text[:200]}")
+        raise HubUnavailable(f"{what}: {answer.status_code} {answer.text[:200]}")
 
     async def end_sessions(self, user: str, identity: dict[str, Any] | None) -> None:
         """Have the hub and this person's servers forget every browser.

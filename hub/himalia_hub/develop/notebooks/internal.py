@@ -26,11 +26,12 @@ from himalia_hub.compute.schemas import Nothing
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core.admission import BalanceView
 from himalia_hub.core.db import Db
-from himalia_hub.core.errors import BackendUnavailable, NotFound
-from himalia_hub.develop.notebooks import preview, schemas, service, wire
+from himalia_hub.core.errors import BackendUnavailable, HimaliaError, NotFound
+from himalia_hub.develop.notebooks import preview, profiles, schemas, service, wire
 from himalia_hub.develop.notebooks.kind import PORT_NAME
 from himalia_hub.develop.notebooks.tables import Notebook
 from himalia_hub.tenancy import service as tenancy
+from himalia_hub.tenancy.tables import User
 
 routes = RouteTable("internal.notebooks", internal=True)
 HUB = "internal.hub.call"
@@ -103,6 +104,7 @@ def start_page(ctx: Context, query: schemas.StartPageQuery) -> dict[str, Any]:
         "accelerator": chosen.id if chosen is not None else None,
         "environments": environments,
         "default_environment": environments[0]["name"] if environments else "",
+        "last": service.last_started(db, actor.user_id),
         "suggested_name": service.suggested_name(db, actor.user_id, ctx.language),
         "notebooks": _render(ctx, db, actor),
     }
@@ -129,10 +131,27 @@ def _profiles(ctx: Context, db: Db, actor: Actor, accelerator: Any | None) -> li
     ]
 
 
+async def _for_create(ctx: Context, body: schemas.HubCreate) -> profiles.Offered | HimaliaError:
+    return await profiles.asked(ctx.platform, body.hub_user) if body.profile else ()
+
+
+async def _for_start(
+    ctx: Context, hub_user: str, server: str, body: schemas.HubStart
+) -> profiles.Offered | HimaliaError:
+    kept = (
+        sa.select(Notebook.profile)
+        .join(User, User.id == Notebook.owner_id)
+        .where(User.hub_name == hub_user, Notebook.server_name == server)
+    )
+    asks = body.profile or ctx.read(lambda db: db.execute(kept).scalar())
+    return await profiles.asked(ctx.platform, hub_user) if asks else ()
+
+
 @routes.post(
     "/notebooks",
     permission=HUB,
     summary="Make and start a notebook",
+    asks=_for_create,
     body=schemas.HubCreate,
     response=schemas.StartPageNotebook,
     status=201,
@@ -151,6 +170,7 @@ def create(ctx: Context, body: schemas.HubCreate) -> Reply:
         accelerator_spec_id=body.accelerator_spec_id,
         environment=body.environment,
         description=body.description,
+        profile=profiles.chosen(ctx.told, body.profile, body.profile_options),
     )
     _audit(ctx, session, actor, "create_notebook", row)
     return Reply(_render(ctx, session, actor, [row.number])[0])
@@ -159,16 +179,21 @@ def create(ctx: Context, body: schemas.HubCreate) -> Reply:
 @routes.post(
     "/notebooks/{hub_user}/{server}/start",
     permission=HUB,
-    summary="Start a stopped notebook",
-    body=Nothing,
+    summary="Start a stopped notebook, with another profile where one is given",
+    asks=_for_start,
+    body=schemas.HubStart,
     response=schemas.StartPageNotebook,
     status=202,
     audit=False,
 )
-def start(ctx: Context, hub_user: str, server: str, body: Nothing) -> dict[str, Any]:
+def start(ctx: Context, hub_user: str, server: str, body: schemas.HubStart) -> dict[str, Any]:
     actor = _actor(ctx.session, hub_user)
     service.require(actor, service.CREATE)
     row = service.of_hub(ctx.session, actor.user_id, server)
+    if body.profile is not None:
+        change = schemas.NotebookUpdate(profile=body.profile, profile_options=body.profile_options)
+        service.update(ctx.platform, ctx.session, actor, row, change, ctx.told)
+    profiles.require(ctx.told, row.profile)
     service.start(ctx.platform, ctx.session, actor, row)
     _audit(ctx, ctx.session, actor, "start_notebook", row)
     return _render(ctx, ctx.session, actor, [row.number])[0]
@@ -230,7 +255,7 @@ def launch(ctx: Context, hub_user: str, server: str, body: schemas.Launch) -> di
     attempt = engine.launch(ctx.session, workload, body)
     row.hub_state = "held"
     answer: dict[str, Any] = {"attempt": workload.id * ATTEMPTS + attempt}
-    if preview.on_a_cluster(ctx.platform):
+    if profiles.on_a_cluster(ctx.platform):
         plan = engine.translator(workload.kind).plan(ctx.session, workload, attempt)
         api_url = ctx.platform.config.public.workloads_api
         answer |= preview.handed_over(ctx.platform, plans.finish(ctx.session, workload, plan, api_url))

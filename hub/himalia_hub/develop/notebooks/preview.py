@@ -25,6 +25,7 @@ from himalia_hub.compute.environments import EnvironmentView
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import BackendUnavailable, Conflict, InvalidInput
+from himalia_hub.develop.notebooks import profiles
 from himalia_hub.develop.notebooks.hub import HubClient, HubRefused, HubUnavailable
 from himalia_hub.develop.notebooks.kind import KIND, NotebookKind, home_key
 from himalia_hub.develop.notebooks.schemas import Launch, PodPreviewAsk
@@ -40,10 +41,6 @@ class Preferring(Protocol):
     """A backend that knows where a plan would start sooner."""
 
     def preference(self, plan: WorkloadPlan) -> Preference | None: ...
-
-
-def on_a_cluster(platform: Platform) -> bool:
-    return platform.backend is not None and platform.backend.name == "kubernetes"
 
 
 def handed_over(platform: Platform, plan: WorkloadPlan) -> dict[str, Any]:
@@ -64,23 +61,32 @@ async def render(ctx: Context, body: PodPreviewAsk) -> dict[str, Any]:
     """
     person, resources, reference = ctx.read(lambda db: _asked(ctx, db, body))
     platform = ctx.platform
-    drafted = await _ask(platform, person.hub_name, {"profile": body.profile})
+    options = await _user_options(platform, person.hub_name, body)
+    drafted = await _ask(platform, person.hub_name, {"user_options": options})
     launch = _launch(drafted, person.hub_name)
     plan = ctx.read(lambda db: _plan(platform, db, person, resources, reference, launch))
-    if on_a_cluster(platform):
-        given = {"profile": body.profile, **handed_over(platform, plan)}
+    if profiles.on_a_cluster(platform):
+        given = {"user_options": options, **handed_over(platform, plan)}
         made = (await _ask(platform, person.hub_name, given)).get("objects", [])
     else:
         made = [_sandbox(plan)]
     shown = [masked(item) for item in made]
     return {
-        "backend": "kubernetes" if on_a_cluster(platform) else "local",
+        "backend": "kubernetes" if profiles.on_a_cluster(platform) else "local",
         "resources": specs.resources_to_wire(resources),
         "objects": shown,
         "yaml": yaml.safe_dump_all(shown, sort_keys=False, allow_unicode=True, width=110),
         "profiles": drafted.get("profiles", []),
         "hooks_not_run": drafted.get("hooks", []),
     }
+
+
+async def _user_options(platform: Platform, hub_user: str, body: PodPreviewAsk) -> dict[str, str]:
+    """What a start with this profile would hand to the spawner."""
+    if body.profile is None and not body.profile_options:
+        return {}
+    found = await profiles.offered(platform, hub_user)
+    return profiles.user_options(found, profiles.kept(found, body.profile, body.profile_options))
 
 
 def _asked(ctx: Context, db: Db, body: PodPreviewAsk) -> tuple[Any, Resources, str]:

@@ -21,6 +21,11 @@ from himalia_hub.compute.schemas import (
 from himalia_hub.core.errors import BrokenRule
 
 MAX_BINDINGS = 5
+Slug = Annotated[str, Field(min_length=1, max_length=128)]
+ProfileOptions = Annotated[
+    dict[Annotated[str, Field(max_length=64)], Annotated[str, Field(max_length=255)]], Field(max_length=16)
+]
+"""An option's name to the chosen value: one of its choices, or a value of one's own where it takes one."""
 
 
 def _clean(value: str) -> str:
@@ -48,6 +53,9 @@ class NotebookCreate(BaseModel):
     environment: Annotated[str, Field(max_length=64)] = ""
     bindings: Annotated[list[BindingIn], Field(max_length=MAX_BINDINGS)] = []
     description: Annotated[str, Field(max_length=255)] = ""
+    profile: Slug | None = None
+    """The slug of a profile of the hub's configuration (``GET /notebook-profiles``); its default when left out."""
+    profile_options: ProfileOptions = {}
     stop_when_idle_seconds: Annotated[int | None, Field(ge=60, le=30 * 86400)] = None
     start: bool = True
 
@@ -68,6 +76,10 @@ class NotebookUpdate(BaseModel):
     environment: Annotated[str | None, Field(max_length=64)] = None
     bindings: Annotated[list[BindingIn] | None, Field(max_length=MAX_BINDINGS)] = None
     description: Annotated[str | None, Field(max_length=255)] = None
+    profile: Slug | None = None
+    """Given as null: the configuration's default from the next start on."""
+    profile_options: ProfileOptions | None = None
+    """All of them; with another profile and without options, that one's defaults."""
     stop_when_idle_seconds: Annotated[int | None, Field(ge=60, le=30 * 86400)] = None
 
     @field_validator("name")
@@ -91,6 +103,14 @@ class SpecRef(BaseModel):
     accelerator_spec: AcceleratorRef | None = None
 
 
+class ChosenProfile(BaseModel):
+    """A profile of the hub's configuration as it was chosen; it may have left the configuration since."""
+
+    slug: str
+    name: str
+    options: dict[str, str]
+
+
 class NotebookOut(BaseModel):
     """A notebook with its newest workload."""
 
@@ -102,6 +122,7 @@ class NotebookOut(BaseModel):
     spec: SpecRef
     environment: str
     bindings: list[Binding]
+    profile: ChosenProfile | None
     description: str
     phase: PhaseWord
     reason: str | None
@@ -140,14 +161,44 @@ class PodPreviewAsk(BaseModel):
     environment: Annotated[str, Field(max_length=64)] = ""
     profile: Annotated[str | None, Field(max_length=64)] = None
     """The slug of a profile in the hub's configuration; its default one when left out."""
+    profile_options: ProfileOptions = {}
     member: Annotated[str | None, Field(min_length=1, max_length=64)] = None
     """A member's name or number; the asking person when left out."""
     organisation: Annotated[str | None, Field(max_length=32)] = None
 
 
-class PodProfile(BaseModel):
+class ProfileChoice(BaseModel):
+    value: str
+    name: str
+    default: bool
+
+
+class ProfileOther(BaseModel):
+    """That an option also takes a value of one's own."""
+
+    title: str
+    choice: str
+    """How that is called among the choices."""
+    pattern: str | None
+    """A regular expression of Python that the value's beginning has to match."""
+    message: str
+
+
+class ProfileOption(BaseModel):
+    name: str
+    title: str
+    choices: list[ProfileChoice]
+    other: ProfileOther | None
+
+
+class SpawnProfile(BaseModel):
+    """A profile of the hub's configuration (``c.HimaliaKubeSpawner.profile_list``)."""
+
     slug: str
     name: str
+    description: str
+    default: bool
+    options: list[ProfileOption]
 
 
 class PodPreview(BaseModel):
@@ -158,7 +209,7 @@ class PodPreview(BaseModel):
     objects: list[dict[str, Any]]
     """In the order in which they would be made; the pod comes last. On one machine: the sandbox."""
     yaml: str
-    profiles: list[PodProfile]
+    profiles: list[SpawnProfile]
     hooks_not_run: list[str]
     """Hooks of the configuration that a start runs and this did not, because they act."""
 
@@ -174,11 +225,21 @@ class HubCreate(BaseModel):
     accelerator_spec_id: int | None = None
     environment: Annotated[str, Field(max_length=64)] = ""
     description: Annotated[str, Field(max_length=255)] = ""
+    profile: Slug | None = None
+    profile_options: ProfileOptions = {}
 
     @field_validator("name")
     @classmethod
     def _name(cls, value: str) -> str:
         return _clean(value)
+
+
+class HubStart(BaseModel):
+    """A start; with another profile where one is given."""
+
+    model_config = ConfigDict(extra="forbid")
+    profile: Slug | None = None
+    profile_options: ProfileOptions = {}
 
 
 class Launch(BaseModel):
@@ -237,6 +298,7 @@ class StartPageNotebook(BaseModel):
     description: str
     spec: SpecRef
     environment: str
+    profile: ChosenProfile | None
     phase: PhaseWord
     reason: str | None
     message: str
@@ -254,6 +316,14 @@ class StartPageNotebook(BaseModel):
     version: int
 
 
+class LastStart(BaseModel):
+    """What the person started last, for the form to begin with."""
+
+    spec_id: int
+    environment: str
+    profile: ChosenProfile | None
+
+
 class StartPage(BaseModel):
     identity: dict[str, Any]
     currency: dict[str, Any]
@@ -265,4 +335,5 @@ class StartPage(BaseModel):
     environments: list[dict[str, Any]]
     default_environment: str
     suggested_name: str
+    last: LastStart | None
     notebooks: list[StartPageNotebook]

@@ -18,9 +18,10 @@ from himalia_hub.compute.phases import ENDED, Phase
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock, objects
 from himalia_hub.core.db import Db
-from himalia_hub.core.errors import InvalidTransition, NotFound, NotPermitted
+from himalia_hub.core.errors import HimaliaError, InvalidTransition, NotFound, NotPermitted
 from himalia_hub.core.names import check_name
 from himalia_hub.data.datasets.versions import version_for_workload
+from himalia_hub.develop.notebooks import profiles
 from himalia_hub.develop.notebooks.kind import CONTROLLER, INPUT_PATH, KIND
 from himalia_hub.develop.notebooks.schemas import BindingIn, NotebookUpdate
 from himalia_hub.develop.notebooks.tables import Notebook
@@ -74,6 +75,7 @@ def create(
     accelerator_spec_id: int | None = None,
     description: str = "",
     bindings: list[BindingIn] | None = None,
+    profile: profiles.Kept | None = None,
     stop_when_idle_seconds: int | None = None,
     start_now: bool = True,
 ) -> Notebook:
@@ -95,6 +97,7 @@ def create(
         accelerator_spec_id=accelerator_spec_id,
         environment=environment or reference.rpartition("-")[0],
         bindings=_bindings(session, actor, bindings or []),
+        profile=profile,
         stop_when_idle_seconds=stop_when_idle_seconds,
     )
     session.add(row)
@@ -131,6 +134,7 @@ def start(platform: Platform, session: Session, actor: Actor, row: Notebook) -> 
             "environment": _environment(platform, row.environment),
             "bindings": facts,
             "first": row.starts == 0,
+            "profile": row.profile,
         },
     )
     row.starts += 1
@@ -154,8 +158,15 @@ def stop(platform: Platform, session: Session, row: Notebook) -> None:
     platform.get(Engine).request_stop(session, workload)
 
 
-def update(platform: Platform, session: Session, actor: Actor, row: Notebook, body: NotebookUpdate) -> None:
-    """Change a stopped notebook; what is not given stays."""
+def update(
+    platform: Platform,
+    session: Session,
+    actor: Actor,
+    row: Notebook,
+    body: NotebookUpdate,
+    told: profiles.Offered | HimaliaError = (),
+) -> None:
+    """Change a stopped notebook; what is not given stays. ``told``: the profiles, where one is given."""
     _only_ended(row, "edited", "编辑")
     if body.spec_id is not None or "accelerator_spec_id" in body.model_fields_set:
         given = body.spec_id if body.spec_id is not None else row.spec_id
@@ -169,6 +180,9 @@ def update(platform: Platform, session: Session, actor: Actor, row: Notebook, bo
         row.environment = body.environment or reference.rpartition("-")[0]
     if body.bindings is not None:
         row.bindings = _bindings(session, actor, body.bindings)
+    if body.model_fields_set & {"profile", "profile_options"}:
+        slug = body.profile if "profile" in body.model_fields_set else (row.profile or {}).get("slug")
+        row.profile = profiles.chosen(told, slug, body.profile_options or {})
     if body.name is not None:
         row.name = check_name(body.name, 30)
     if body.description is not None:
@@ -207,6 +221,17 @@ def of_hub(session: Session, user_id: int, server: str, *, deleted: bool = False
     if row is None:
         raise NotFound()
     return row
+
+
+def last_started(db: Db, user_id: int) -> dict[str, Any] | None:
+    """What this person started last; the notebook may be gone."""
+    row = db.execute(
+        sa.select(Notebook.spec_id, Notebook.environment, Notebook.profile)
+        .where(Notebook.owner_id == user_id, Notebook.workload_id.is_not(None))
+        .order_by(Notebook.workload_id.desc())
+        .limit(1)
+    ).first()
+    return None if row is None else dict(row._mapping)
 
 
 def suggested_name(db: Db, user_id: int, language: str) -> str:

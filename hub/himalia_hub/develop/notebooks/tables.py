@@ -22,6 +22,8 @@ class Notebook(OwnedMixin, Base):
     accelerator_spec_id: Mapped[int | None]
     environment: Mapped[str] = mapped_column(sa.String(64))
     bindings: Mapped[list[Any]]
+    profile: Mapped[dict[str, Any] | None]
+    """``{slug, name, options}`` of the hub's configuration as it was chosen; None: the configuration's default."""
     stop_when_idle_seconds: Mapped[int | None]
     workload_id: Mapped[int | None] = mapped_column(sa.ForeignKey("workloads.id"))
     phase: Mapped[str] = mapped_column(sa.String(16), default="stopped")
