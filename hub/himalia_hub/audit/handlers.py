@@ -11,7 +11,7 @@ from typing import Any
 
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import RouteTable, Stream
-from himalia_hub.audit import archiving, reading, schemas
+from himalia_hub.audit import archiving, reading, schemas, words
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import NotFound
 
@@ -81,11 +81,17 @@ async def _page(ctx: Context, query: schemas.EntryQuery) -> dict[str, Any]:
     more = len(items) > query.limit
     items = items[: query.limit]
     return {
-        "items": items,
+        "items": [_told(entry, ctx.language) for entry in items],
         "next_cursor": str(items[-1]["id"]) if more else None,
         "total": total,
         "total_capped": capped,
     }
+
+
+def _told(entry: dict[str, Any], language: str) -> dict[str, Any]:
+    """For people; exports keep to the names, which do not change with the reader's language."""
+    action, kind = entry["action"], entry["object_kind"]
+    return {**entry, "action_words": words.action(action, language), "object_words": words.thing(kind, language)}
 
 
 @routes.get(
@@ -162,7 +168,7 @@ async def get_entry(ctx: Context, entry: int) -> dict[str, Any]:
     seen = ctx.read(lambda db: reading.sight(db, ctx.actor, None))
     async for found in _walk(ctx, seen, schemas.Filter(), entry + 1):
         if found["id"] == entry:
-            return found
+            return _told(found, ctx.language)
         break
     raise NotFound()
 

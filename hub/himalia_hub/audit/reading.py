@@ -16,6 +16,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from himalia_hub.audit import words
 from himalia_hub.audit.schemas import Filter
 from himalia_hub.audit.tables import AuditArchive, AuditEntry
 from himalia_hub.auth import permissions
@@ -97,6 +98,7 @@ def selecting(seen: Sight, query: Filter) -> sa.Select[Any]:
         pattern = "%" + query.q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         open_to_all = (columns.action, columns.object_kind, columns.object_id, columns.request_id)
         matches: list[sa.ColumnElement[bool]] = [column.ilike(pattern, escape="\\") for column in open_to_all]
+        matches.append(columns.action.in_(sorted(words.called(query.q))))
         matches += [sa.and_(hidden, c.ilike(pattern, escape="\\")) for c in (columns.actor_name, columns.address)]
         statement = statement.where(sa.or_(*matches))
     return statement
@@ -119,7 +121,11 @@ def fits(entry: dict[str, Any], seen: Sight, query: Filter) -> bool:
         and query.object in (None, entry["object_id"])
         and query.outcome in (None, entry["outcome"])
         and (query.address is None or (shown and query.address == entry["address"]))
-        and (not query.q or any(query.q.lower() in text.lower() for text in searched))
+        and (
+            not query.q
+            or any(query.q.lower() in text.lower() for text in searched)
+            or entry["action"] in words.called(query.q)
+        )
     )
 
 

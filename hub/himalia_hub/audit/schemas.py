@@ -24,7 +24,9 @@ class Filter(BaseModel):
     object: Word = None
     outcome: Annotated[str | None, Field(max_length=32)] = None
     address: Annotated[str | None, Field(max_length=64)] = None
-    q: Annotated[str, Field(max_length=200, description="Text in actor, action, object, address or request")] = ""
+    q: Annotated[
+        str, Field(max_length=200, description="Text in actor, action (its name or words), object, address or request")
+    ] = ""
 
 
 class EntryQuery(Filter):
@@ -42,7 +44,10 @@ class Organisation(BaseModel):
 
 
 class Entry(BaseModel):
-    """One entry. ``actor`` is empty where it is the platform's and the reader an organisation's."""
+    """One entry. ``actor`` is empty where it is the platform's and the reader an organisation's.
+
+    ``action_words`` and ``object_words`` say ``action`` and ``object_kind`` in the request's language.
+    """
 
     id: int
     at: datetime
@@ -55,7 +60,9 @@ class Entry(BaseModel):
     address: str
     session: str
     action: str
+    action_words: str
     object_kind: str
+    object_words: str
     object: str
     outcome: str
     detail: dict[str, Any]

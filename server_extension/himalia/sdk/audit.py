@@ -22,7 +22,10 @@ class Organisation:
 
 @dataclass
 class AuditEntry:
-    """Who did what, where and when; ``outcome`` is done, refused, failed or read."""
+    """Who did what, where and when; ``outcome`` is done, refused, failed or read.
+
+    ``action`` and ``object_kind`` are names that never change; ``action_words`` and ``object_words`` say them.
+    """
 
     id: int = 0
     at: datetime | None = None
@@ -34,7 +37,9 @@ class AuditEntry:
     address: str = ""
     session: str = ""
     action: str = ""
+    action_words: str = ""
     object_kind: str = ""
+    object_words: str = ""
     object: str = ""
     outcome: str = ""
     detail: dict[str, Any] = field(default_factory=dict)

@@ -157,6 +157,8 @@ def test_filters_and_pages(world: World) -> None:
         assert entries(auditor, to=start.isoformat(), actor=world.alpha.member.name) == []
         assert len(entries(auditor, **mine, q="LABEL_GROUPS.DEL")) == 1
         assert entries(auditor, **mine, q="%") == []
+        assert [entry["object"] for entry in entries(auditor, **mine, q="delete a label")] == [str(made[0])]
+        assert [entry["object"] for entry in entries(auditor, **mine, q="删除标签组")] == [str(made[0])]
         seen: list[int] = []
         cursor = None
         while True:
@@ -170,6 +172,24 @@ def test_filters_and_pages(world: World) -> None:
         assert len(seen) == len(set(seen)) == 13
         assert auditor.get("/audit-entries", params={"cursor": "x"}).json()["field"] == "cursor"
         assert auditor.get("/audit-entries", params={"limit": 501}).status_code == 422
+
+
+def test_an_entry_is_told_in_the_readers_language(world: World) -> None:
+    """SEC-1, GEN-9: in words beside the names; exports hold the names alone."""
+    with world.alpha.member.client() as client:
+        make_group(client)
+    with world.alpha.tenant_admin.client(step_up=True) as admin:
+        mine = {"actor": world.alpha.member.name, "action": "data.label_groups.create_group"}
+        (english,) = entries(admin, **mine)
+        assert (english["action_words"], english["object_words"]) == ("Create a label group", "label group")
+        admin.headers["Accept-Language"] = "zh-CN"
+        (chinese,) = entries(admin, **mine)
+        assert (chinese["action_words"], chinese["object_words"]) == ("创建标签组", "标签组")
+        assert chinese["action"] == english["action"] == "data.label_groups.create_group"
+        one = admin.get(f"/audit-entries/{english['id']}").json()
+        assert one == chinese
+        exported = admin.get("/audit-entries/export", params={**mine, "format": "jsonl"})
+        assert set(chinese) - set(json.loads(exported.text)) == {"action_words", "object_words"}
 
 
 def test_export_streams_every_entry_of_the_range(world: World) -> None:
