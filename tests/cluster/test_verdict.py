@@ -263,8 +263,10 @@ def test_each_way_to_meet_a_neutral_wish_is_scheduled(
 ) -> None:
     """BEY-23: whatever a neutral profile is resolved to, the scheduler has a node for."""
     nodes = [node for node in loop.run(backend.nodes()) if node.labels.get("pool") == pool]
-    wish = accelerators.Neutral(5 * GIB, count)
-    found = accelerators.resolve(wish, backend.options.accelerators, nodes, {"": 80 * GIB})
+    # The pool's cards carry no label, so the class says what a whole one has.
+    whole = replace(backend.options.accelerators[GPU], memory_bytes=80 * GIB)
+    catalogue = accelerators.Catalogue({**backend.options.accelerators, GPU: whole})
+    found = accelerators.resolve(accelerators.Neutral(5 * GIB, count), catalogue, nodes)
     # One static vNPU a pod, and seven MIG devices on the only node that has any.
     assert {choice.resource for choice in found} == {GPU, NPU} | ({MIG} if count < 8 else set()) | (
         {VNPU} if count == 1 else set()

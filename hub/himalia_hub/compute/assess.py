@@ -7,7 +7,7 @@ reserves. So what a form says is what a start does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,13 +26,15 @@ from himalia_hub.core.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class TooBig:
-    """A number that no node of the installation can give."""
+    """A number that no node of the installation can give, or that a card's topology forbids."""
 
     resource: str
     asked: int
     largest: int
     whole: bool
     """True when each replica fits some node but all together exceed every node together."""
+    counts: tuple[int, ...] = ()
+    """Where the topology forbids it: how many of the card one start may have (BEY-23)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,21 @@ class Assessment:
         return self.estimate.hold_micros > max(0, self.estimate.balance_micros)
 
 
-def too_big(resources: Resources, replicas: int, nodes: Sequence[NodeCapacity]) -> TooBig | None:
-    """The number that can never be satisfied, or None."""
+def too_big(
+    resources: Resources,
+    replicas: int,
+    nodes: Sequence[NodeCapacity],
+    counts: Mapping[str, tuple[int, ...]] | None = None,
+) -> TooBig | None:
+    """The number that can never be satisfied, or None.
+
+    Args:
+        counts: How many of a card one replica may have, where not any number: cards of one ring, one vNPU.
+    """
     one, whole = res.amounts(resources), res.amounts(resources, replicas)
+    for name, allowed in (counts or {}).items():
+        if one.get(name) and one[name] not in allowed:
+            return TooBig(name, one[name], max(allowed), whole=False, counts=allowed)
     for name in res.ordered(one):
         if one[name] > (most := res.largest(nodes, name)):
             return TooBig(name, one[name], most, whole=False)
@@ -130,16 +144,24 @@ class Situation:
     waiting: Sequence[queue.Waiting]
     missing: tuple[str, ...] = ()
     """What the tenant needs some quota of and has none of."""
+    counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """See :func:`too_big`."""
 
 
 def look(
-    db: Db, payer: Payer, *, nodes: Sequence[NodeCapacity], defaults: Mapping[str, int], single_machine: bool
+    db: Db,
+    payer: Payer,
+    *,
+    nodes: Sequence[NodeCapacity],
+    defaults: Mapping[str, int],
+    single_machine: bool,
+    counts: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Situation:
     """Read quotas and queue; ``nodes`` are the backend's as last seen, ``defaults`` a tenant's unset limits."""
     occupying, waiting = live(db)
     limits = quotas.limits_of(db, quotas.TENANT, payer.tenant_id)
     missing = quotas.missing(limits, defaults, single_machine=single_machine)
-    return Situation(payer, tuple(quotas.levels(db, payer, defaults)), nodes, occupying, waiting, missing)
+    return Situation(payer, tuple(quotas.levels(db, payer, defaults)), nodes, occupying, waiting, missing, counts or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +213,9 @@ def assess_parts(situation: Situation, parts: Sequence[Part], estimate: Estimate
     return Assessment(
         asked=asked,
         levels=tuple(found),
-        too_big=next(filter(None, (too_big(part.resources, part.replicas, nodes) for part in parts)), None),
+        too_big=next(
+            filter(None, (too_big(part.resources, part.replicas, nodes, situation.counts) for part in parts)), None
+        ),
         short=_without_quota(situation, asked) or quotas.shortfall(found, asked),
         estimate=estimate,
         fits_now=fits_now,
@@ -213,6 +237,18 @@ def _without_quota(situation: Situation, asked: Mapping[str, int]) -> quotas.Sho
 
 def _too_big_sentences(big: TooBig) -> tuple[str, str]:
     asked, most = res.show(big.resource, big.asked), res.show(big.resource, big.largest)
+    if big.counts == (1,):
+        return (
+            f"One start may have one {big.resource}; {big.asked} were asked for.",
+            f"每个任务只能使用 1 个 {big.resource}；本次申请 {big.asked} 个。",
+        )
+    if big.counts:
+        allowed = ", ".join(map(str, big.counts))
+        return (
+            f"{big.resource} is given in counts of {allowed}, so that the cards lie in one ring; {big.asked} were"
+            " asked for.",
+            f"{big.resource} 只能按 {allowed} 张申请，以保证位于同一互联环内；本次申请 {big.asked} 张。",
+        )
     if big.largest == 0:
         return (
             f"No machine of this installation has {res.name_en(big.resource)}; {asked} was asked for.",
@@ -231,14 +267,23 @@ def _too_big_sentences(big: TooBig) -> tuple[str, str]:
 
 def never_fits(big: TooBig) -> InvalidInput:
     text, text_zh = _too_big_sentences(big)
+    rule, hint, hint_zh = (
+        f"at most {res.show(big.resource, big.largest)}",
+        "Choose a smaller size.",
+        "请选择更小的规格。",
+    )
+    if big.counts:
+        rule = f"{' or '.join(map(str, big.counts))} of {big.resource}"
+        near = max((count for count in big.counts if count < big.asked), default=min(big.counts))
+        hint, hint_zh = f"Take an accelerator spec with {near}.", f"请选择含 {near} 张的加速器规格。"
     error = InvalidInput(
         text,
         zh=text_zh,
-        field="spec_id",
-        rule=f"at most {res.show(big.resource, big.largest)}",
+        field="accelerator_spec_id" if big.counts else "spec_id",
+        rule=rule,
         value=big.asked,
-        hint="Choose a smaller size.",
-        hint_zh="请选择更小的规格。",
+        hint=hint,
+        hint_zh=hint_zh,
         code="never_fits",
         resource=big.resource,
         asked=big.asked,

@@ -22,7 +22,7 @@ from himalia_hub.auth import tokens
 from himalia_hub.auth.actor import Actor
 from himalia_hub.backends.local.cache import ContentSource
 from himalia_hub.backends.protocol import Backend, NodeCapacity, Resources
-from himalia_hub.compute import assess, queue, quotas, storage
+from himalia_hub.compute import assess, cards, queue, quotas, storage
 from himalia_hub.compute import resources as res
 from himalia_hub.compute.assess import Part
 from himalia_hub.compute.explain import NOTHING, Explanation
@@ -102,7 +102,12 @@ class Engine:
                 hint_zh="请几秒后重试。",
             )
         return assess.look(
-            db, payer, nodes=self.nodes, defaults=self.default_limits(), single_machine=self.single_machine
+            db,
+            payer,
+            nodes=self.nodes,
+            defaults=self.default_limits(),
+            single_machine=self.single_machine,
+            counts=cards.counts_of(self.catalogue),
         )
 
     def assess(
@@ -153,6 +158,11 @@ class Engine:
             for level, (_, subject_id) in zip(found, quotas.subjects(payer), strict=True)
         ]
         return assess.levels_to_wire(whole)
+
+    @property
+    def catalogue(self) -> cards.Catalogue:
+        """What is known about cards here: a cluster's options add to the built-in facts."""
+        return cards.catalogue_of(self.backend)
 
     def accelerators(self) -> Sequence[str]:
         """Implements ``core.admission.KnownResources``."""

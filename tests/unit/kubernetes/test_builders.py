@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from himalia_hub.backends.kubernetes import naming, objects, pods, quantities, spaces
-from himalia_hub.backends.kubernetes.accelerators import DEFAULT_CLASSES, AcceleratorClass, Neutral, fragment, resolve
+from himalia_hub.backends.kubernetes.accelerators import (
+    DEFAULT_CLASSES,
+    AcceleratorClass,
+    Catalogue,
+    Neutral,
+    fragment,
+    keep_to,
+    resolve,
+    stock,
+)
 from himalia_hub.backends.kubernetes.options import Gateway, KubernetesOptions
 from himalia_hub.backends.protocol import (
     BackendError,
@@ -264,13 +273,61 @@ def test_a_neutral_wish_finds_the_least_that_suffices() -> None:
         ),
         NodeCapacity("c", Resources(1, 1, 0, {"huawei.com/Ascend910": 8}), Resources(0, 0)),
     ]
-    found = resolve(Neutral(24 * GIB), DEFAULT_CLASSES, nodes, {"A100": 80 * GIB})
+    known = Catalogue(gib={"A100": 80})
+    found = resolve(Neutral(24 * GIB, frameworks=("cuda", "cann")), known, nodes)
     assert [(choice.resource, choice.product) for choice in found] == [
         ("huawei.com/Ascend910", ""),
         ("nvidia.com/mig-3g.40gb", ""),
         ("nvidia.com/gpu", "A100"),
     ]
-    assert resolve(Neutral(24 * GIB, 3, ("cann",)), DEFAULT_CLASSES, nodes, {}) == [], "three are no ring"
+    assert resolve(Neutral(24 * GIB), known, nodes) == found, "no framework named is any"
+    assert resolve(Neutral(24 * GIB, 3, ("cann",)), known, nodes) == [], "three are no ring"
+    broken = [replace(node, ready=False) for node in nodes]
+    assert resolve(Neutral(1), known, broken) == [], "a card of a node that is down is no card"
+
+
+@pytest.mark.parametrize(
+    ("labels", "gib"),
+    [
+        ({"nvidia.com/gpu.memory": "15360", "nvidia.com/gpu.product": "Tesla-T4"}, 16),
+        ({"nvidia.com/gpu.memory": "23034"}, 24),
+        ({"nvidia.com/gpu.memory": "81559"}, 80),
+        ({"nvidia.com/gpu.memory": "40536"}, 40),
+        ({"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"}, 80),
+        ({"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB-SHARED", "nvidia.com/gpu.replicas": "4"}, 20),
+        ({"nvidia.com/gpu.product": "NVIDIA-Unheard-Of"}, 0),
+        ({}, 0),
+    ],
+)
+def test_a_card_counts_with_the_size_its_maker_names(labels: dict[str, str], gib: int) -> None:
+    """BEY-23: from what the node reports, else from the table of products."""
+    assert Catalogue().memory_of("nvidia.com/gpu", labels) == gib * GIB
+
+
+def test_a_card_without_labels_is_known_by_what_people_call_it() -> None:
+    """Of several cards of one name the least is promised."""
+    known = Catalogue()
+    assert known.memory_of("nvidia.com/gpu", {}, "T4") == 16 * GIB
+    assert known.memory_of("nvidia.com/gpu", {}, "A100") == 40 * GIB
+    assert known.memory_of("nvidia.com/gpu", {}, "A100 80GB") == 80 * GIB
+    assert known.memory_of("nvidia.com/gpu", {}, "A1") == 0
+    assert KubernetesOptions.from_mapping({"card_memory_gib": {"X": 7}}).card_memory_gib["NVIDIA-L4"] == 24
+
+
+def test_a_pod_is_kept_from_the_smaller_cards_of_the_same_name() -> None:
+    """BEY-23: one resource name, two cards; only labels tell them apart."""
+    nodes = [
+        NodeCapacity(
+            name, Resources(1, 1, 0, {"nvidia.com/gpu": 4}), Resources(0, 0), labels={"nvidia.com/gpu.product": product}
+        )
+        for name, product in (("a", "Tesla-T4"), ("b", "NVIDIA-L4"), ("c", "NVIDIA-A30"))
+    ]
+    known = Catalogue()
+    small, *large = stock(known, nodes)
+    assert small.product == "Tesla-T4"
+    assert keep_to(large, [small], known) == (NodeTerm("nvidia.com/gpu.product", "In", ("NVIDIA-A30", "NVIDIA-L4")),)
+    assert keep_to([small, *large], [], known) == ()
+    assert keep_to([replace(small, product="")], large, known) is None, "nothing tells them apart"
 
 
 # --- spaces ---------------------------------------------------------------------------------------

@@ -15,10 +15,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from himalia_hub.backends.protocol import BackendError, NodeCapacity
+from himalia_hub.backends import cards
+from himalia_hub.backends.cards import GIB
+from himalia_hub.backends.protocol import BackendError, NodeCapacity, NodeTerm
 
 Form = Literal["gpu", "mig", "slice", "npu", "vnpu", "other"]
-GIB = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class AcceleratorClass:
         counts: How many one pod may have; empty means any number.
         product_label: Node label that names the card, for choosing a card by name.
         memory_bytes: Memory of one unit, 0 when it depends on the card.
+        memory_label: Node label with the memory of a whole card, in MiB or as ``64G``.
+        shares_label: Node label that says how many units share one card in time.
         runtime_class: RuntimeClass that brings the driver's files; none where a device plugin or
             CDI does.
         host_paths: Driver folders of old installations. A pod with one leaves the restricted
@@ -48,6 +51,8 @@ class AcceleratorClass:
     memory_bytes: int = 0
     counts: tuple[int, ...] = ()
     product_label: str = ""
+    memory_label: str = ""
+    shares_label: str = ""
     node_labels: Mapping[str, str] = field(default_factory=dict)
     tolerations: tuple[Toleration, ...] = ()
     runtime_class: str = ""
@@ -74,7 +79,9 @@ def _nvidia(resource: str, form: Form, memory_gib: int = 0, counts: tuple[int, .
         "cuda",
         memory_gib * GIB,
         counts,
-        product_label="nvidia.com/gpu.product",
+        product_label=cards.NVIDIA_PRODUCT,
+        memory_label=cards.NVIDIA_MEMORY,
+        shares_label=cards.NVIDIA_SHARES,
         tolerations=(Toleration("nvidia.com/gpu"),),
     )
 
@@ -92,28 +99,39 @@ def _huawei(resource: str, form: Form, memory_gib: int, counts: tuple[int, ...],
 
 
 _RING = (1, 2, 4, 8)
+_MIG_GIB = {
+    1: (5, 6, 10, 12, 18, 20, 24, 35),
+    2: (10, 12, 20, 24, 35),
+    3: (20, 40, 48, 71),
+    4: (20, 24, 40, 48, 71),
+    7: (40, 80, 96, 141),
+}
+"""Profiles of A30, A100, H100 and H200: slices of the processor, GiB of memory."""
 _910, _310P = "huawei.com/Ascend910", "huawei.com/Ascend310P"
 DEFAULT_CLASSES: Mapping[str, AcceleratorClass] = {
     item.resource: item
     for item in (
         _nvidia("nvidia.com/gpu", "gpu"),
-        _nvidia("nvidia.com/mig-1g.5gb", "mig", 5),
-        _nvidia("nvidia.com/mig-1g.10gb", "mig", 10),
-        _nvidia("nvidia.com/mig-2g.10gb", "mig", 10),
-        _nvidia("nvidia.com/mig-2g.20gb", "mig", 20),
-        _nvidia("nvidia.com/mig-3g.20gb", "mig", 20),
-        _nvidia("nvidia.com/mig-3g.40gb", "mig", 40),
-        _nvidia("nvidia.com/mig-4g.20gb", "mig", 20),
-        _nvidia("nvidia.com/mig-4g.40gb", "mig", 40),
-        _nvidia("nvidia.com/mig-7g.40gb", "mig", 40),
-        _nvidia("nvidia.com/mig-7g.80gb", "mig", 80),
+        _nvidia("nvidia.com/gpu.shared", "slice"),
+        *(
+            _nvidia(f"nvidia.com/mig-{slices}g.{gib}gb", "mig", gib)
+            for slices, sizes in _MIG_GIB.items()
+            for gib in sizes
+        ),
         _huawei(_910, "npu", 32, _RING, _910),
         _huawei("huawei.com/Ascend910B", "npu", 64, _RING, "huawei.com/Ascend910B"),
         _huawei(_310P, "npu", 24, (1, 2, 4), _310P),
         *(_huawei(f"{_910}-{cores}c", "vnpu", 2 * cores, (1,), _910) for cores in (2, 4, 8, 16)),
         *(_huawei(f"{_310P}-{cores}c", "vnpu", 3 * cores, (1,), _310P) for cores in (1, 2, 4)),
         AcceleratorClass("huawei.com/npu-core", "vnpu", "cann", 0, (1, 2, 4, 8)),
-        AcceleratorClass("amd.com/gpu", "gpu", "rocm", tolerations=(Toleration("amd.com/gpu"),)),
+        AcceleratorClass(
+            "amd.com/gpu",
+            "gpu",
+            "rocm",
+            product_label="amd.com/gpu.product-name",
+            memory_label="amd.com/gpu.vram",
+            tolerations=(Toleration("amd.com/gpu"),),
+        ),
         AcceleratorClass("cambricon.com/mlu", "other", "cnrt"),
         AcceleratorClass("hygon.com/dcu", "other", "dtk"),
     )
@@ -187,46 +205,96 @@ def count_problem(card: AcceleratorClass, count: int) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Neutral:
-    """``count`` accelerators with at least ``memory_bytes`` each, in one of ``frameworks``."""
+    """``count`` accelerators with at least ``memory_bytes`` each, in one of ``frameworks``; none named is any."""
 
     memory_bytes: int
     count: int = 1
-    frameworks: tuple[str, ...] = ("cuda", "cann")
+    frameworks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What is known about cards: the classes, and GiB of whole cards by product."""
+
+    classes: Mapping[str, AcceleratorClass] = field(default_factory=lambda: DEFAULT_CLASSES)
+    gib: Mapping[str, int] = field(default_factory=lambda: cards.CARD_GIB)
+
+    def of(self, resource: str) -> AcceleratorClass:
+        return self.classes.get(resource) or AcceleratorClass(resource, "other")
+
+    def memory_of(self, resource: str, labels: Mapping[str, str], called: str = "") -> int:
+        """Bytes of one unit on a node with these labels; 0 when nobody knows.
+
+        Args:
+            called: What people call the card, for machines that do not tell their product.
+        """
+        card = self.of(resource)
+        if card.memory_bytes:
+            return card.memory_bytes
+        whole = cards.reported_bytes(labels.get(card.memory_label, "")) if card.memory_label else 0
+        whole = whole or cards.product_bytes(labels.get(card.product_label, ""), called, self.gib)
+        shares = labels.get(card.shares_label, "")
+        return whole // max(1, int(shares)) if shares.isascii() and shares.isdigit() else whole
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One way to satisfy a neutral wish; the smallest sufficient comes first."""
+    """One card that ready nodes have; ``most`` is what the best of them can give one pod."""
 
     resource: str
-    count: int
     memory_bytes: int
     framework: str
-    product: str = ""
+    form: Form
+    product: str
+    most: int
 
 
-def resolve(
-    wish: Neutral,
-    classes: Mapping[str, AcceleratorClass],
-    nodes: Iterable[NodeCapacity],
-    memory_of_product: Mapping[str, int],
-) -> list[Choice]:
-    """Every card class of the cluster that satisfies a neutral wish, the least sufficient first (BEY-23). Pure.
+def stock(catalogue: Catalogue, nodes: Iterable[NodeCapacity], called: Mapping[str, str] | None = None) -> list[Choice]:
+    """Every card of the ready nodes, the least memory first. Pure.
 
     Args:
-        memory_of_product: Bytes of the cards whose memory depends on the product, by the node
-            label's value (``NVIDIA-A100-SXM4-80GB``).
+        called: What people call the card of a resource.
     """
-    found: dict[tuple[str, str], Choice] = {}
+    found: dict[tuple[str, str, int], int] = {}
     for node in nodes:
         for name, available in node.allocatable.accelerators.items():
-            card = classes.get(name)
-            if card is None or card.framework not in wish.frameworks or available < wish.count:
+            if not node.ready or available < 1:
                 continue
+            card = catalogue.of(name)
             product = node.labels.get(card.product_label, "") if card.product_label else ""
-            memory = card.memory_bytes or memory_of_product.get(product, 0)
-            if memory < wish.memory_bytes or count_problem(card, wish.count) is not None:
-                continue
-            by_product = product if not card.memory_bytes else ""
-            found[name, by_product] = Choice(name, wish.count, memory, card.framework, by_product)
-    return sorted(found.values(), key=lambda choice: (choice.memory_bytes, choice.resource, choice.product))
+            memory = catalogue.memory_of(name, node.labels, (called or {}).get(name, ""))
+            key = (name, "" if card.memory_bytes else product, memory)
+            found[key] = max(found.get(key, 0), available)
+    choices = [
+        Choice(name, memory, catalogue.of(name).framework, catalogue.of(name).form, product, most)
+        for (name, product, memory), most in found.items()
+    ]
+    return sorted(choices, key=lambda choice: (choice.memory_bytes, choice.resource, choice.product))
+
+
+def satisfies(wish: Neutral, choice: Choice, catalogue: Catalogue) -> bool:
+    """Whether a pod could have what a wish asks for from this card (BEY-23). Pure."""
+    return (
+        (not wish.frameworks or choice.framework in wish.frameworks)
+        and choice.memory_bytes >= wish.memory_bytes
+        and choice.most >= wish.count
+        and count_problem(catalogue.of(choice.resource), wish.count) is None
+    )
+
+
+def resolve(wish: Neutral, catalogue: Catalogue, nodes: Iterable[NodeCapacity]) -> list[Choice]:
+    """Every card of the cluster that satisfies a neutral wish, the least sufficient first (BEY-23). Pure."""
+    return [choice for choice in stock(catalogue, nodes) if satisfies(wish, choice, catalogue)]
+
+
+def keep_to(chosen: Sequence[Choice], others: Sequence[Choice], catalogue: Catalogue) -> tuple[NodeTerm, ...] | None:
+    """What keeps a pod on nodes with the chosen cards when nodes have others of the same resource. Pure.
+
+    Returns:
+        Nothing to add where every card will do; None where labels cannot tell the cards apart.
+    """
+    if not others:
+        return ()
+    products = {choice.product for choice in chosen} - {choice.product for choice in others} - {""}
+    label = catalogue.of(chosen[0].resource).product_label
+    return (NodeTerm(label, "In", tuple(sorted(products))),) if products and label else None

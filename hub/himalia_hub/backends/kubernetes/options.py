@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+from himalia_hub.backends.cards import CARD_GIB
 from himalia_hub.backends.kubernetes.accelerators import DEFAULT_CLASSES, AcceleratorClass
 from himalia_hub.backends.protocol import BackendError
 
@@ -61,6 +62,7 @@ class KubernetesOptions:
         image_pull_policy, image_pull_secrets: As in a pod.
         image_patience_seconds: How long an image may fail to be pulled before the start failed.
         accelerators: What each extended resource needs of a pod.
+        card_memory_gib: GiB of whole cards by product label, for nodes that do not report their memory.
         host_path_exceptions: Host folders an administrator allowed although pods then leave the
             restricted level; each use is logged.
         platform_peers: Labels of the pods of hub, platform and gateway in ``system_namespace``.
@@ -90,6 +92,7 @@ class KubernetesOptions:
     image_pull_secrets: tuple[str, ...] = ()
     image_patience_seconds: float = 300.0
     accelerators: Mapping[str, AcceleratorClass] = field(default_factory=lambda: dict(DEFAULT_CLASSES))
+    card_memory_gib: Mapping[str, int] = field(default_factory=lambda: dict(CARD_GIB))
     host_path_exceptions: tuple[str, ...] = ()
     platform_peers: Mapping[str, str] = field(default_factory=lambda: {"app.kubernetes.io/name": "himalia"})
     platform_cidrs: tuple[str, ...] = ()
@@ -130,6 +133,8 @@ class KubernetesOptions:
         if "accelerators" in given:
             declared = {name: AcceleratorClass.from_mapping(name, data) for name, data in given["accelerators"].items()}
             given["accelerators"] = {**DEFAULT_CLASSES, **declared}
+        if "card_memory_gib" in given:
+            given["card_memory_gib"] = {**CARD_GIB, **given["card_memory_gib"]}
         for item in fields(cls):
             if isinstance(given.get(item.name), list):
                 given[item.name] = tuple(given[item.name])

@@ -22,6 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from himalia_hub.backends import cards
 from himalia_hub.backends.local import accelerators, cgroups, control, disk, journal, logfile, names, records
 from himalia_hub.backends.local.attempts import AttemptFiles, AttemptStore, Key
 from himalia_hub.backends.local.cache import ContentSource, FolderError, NodeCache
@@ -397,7 +398,8 @@ class LocalBackend:
             accelerators=dict(options.accelerators),
         )
         occupied = await self._call(self._occupied)
-        return [NodeCapacity(options.node_name, allocatable, occupied, ready=True)]
+        labels = {**(cards.machine_labels() if options.accelerators else {}), **options.node_labels}
+        return [NodeCapacity(options.node_name, allocatable, occupied, ready=True, labels=labels)]
 
     def _occupied(self) -> Resources:
         total = Resources(0, 0)

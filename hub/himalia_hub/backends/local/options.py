@@ -8,6 +8,8 @@ import socket
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from himalia_hub.backends.cards import CARD_GIB
+
 RequestedLevel = Literal["auto", "full", "single-user", "unsafe"]
 
 
@@ -22,6 +24,9 @@ class LocalOptions:
             machine has.
         accelerators: Resource name to count. Devices are passed through where the machine has
             them; without them the accelerator is made up, which tests use.
+        node_labels: What the one node says of itself as a cluster's node would, such as
+            ``nvidia.com/gpu.product``; the driver's own answer stands where nothing is given.
+        card_memory_gib: GiB of whole cards by product, beside those that are known.
         relay: Where the platform's services listen: ``api``, ``hub`` and ``s3`` to (host, port).
         egress: ``public`` lets workloads reach public addresses through the proxy, ``none`` nothing.
         egress_allow: Further networks (CIDR) that workloads may reach, although not public.
@@ -41,6 +46,8 @@ class LocalOptions:
     memory_bytes: int | None = None
     disk_bytes: int | None = None
     accelerators: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    node_labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    card_memory_gib: Mapping[str, int] = dataclasses.field(default_factory=lambda: dict(CARD_GIB))
     relay: Mapping[str, tuple[str, int]] = dataclasses.field(default_factory=dict)
     egress: Literal["public", "none"] = "public"
     egress_allow: tuple[str, ...] = ()
@@ -67,6 +74,8 @@ class LocalOptions:
         ready = dict(values)
         if "relay" in ready:
             ready["relay"] = {name: (str(host), int(port)) for name, (host, port) in ready["relay"].items()}
+        if "card_memory_gib" in ready:
+            ready["card_memory_gib"] = {**CARD_GIB, **ready["card_memory_gib"]}
         for name in ("egress_allow", "extra_read_only"):
             if name in ready:
                 ready[name] = tuple(ready[name])
