@@ -1,25 +1,23 @@
 /** Departments: who is in them, who administers them, what they may use (TEN-5). */
-import { useState, type JSX } from 'react';
-import { Button, Time } from '../../components/basics';
-import { Empty, toast, toastError } from '../../components/feedback';
-import { ListPage, useListView, type Filter } from '../../components/listpage';
-import { Menu } from '../../components/menu';
-import { RecordForm, type FieldGroup } from '../../components/record/form';
-import { useLeave } from '../../components/record/guard';
+import type { JSX } from 'react';
+import { Time } from '../../components/basics';
+import { toast } from '../../components/feedback';
+import { useListView, type Filter } from '../../components/listpage';
+import type { FieldGroup } from '../../components/record/form';
 import { RecordPage } from '../../components/record/page';
-import { PartTabs } from '../../components/record/tabs';
 import type { ControlProps } from '../../components/record/fields';
 import type { Column } from '../../components/table';
 import { formatMoment, formatNumber } from '../../domain/format';
 import { t } from '../../i18n';
 import { useMe } from '../../queries/account';
 import { useRecord, useRecordChanges, useRecords } from '../../queries/records';
-import { administers, useStepUp } from '../../queries/standing';
+import { administers } from '../../queries/standing';
 import { DEPARTMENTS, useScoped, type Department } from './collections';
-import { Ask, Enabled, Loaded } from './parts';
+import { Enabled, Loaded } from './parts';
 import { MembersInside, MemberPicker, type Chosen } from './people';
 import { NEW, usePlace } from './place';
 import { QuotaForm } from './quotaform';
+import { EditForm, NewForm, NewPage, Parts, RecordActions, RecordList } from './record';
 import { OrganisationPicker } from './scope';
 
 const MANAGE = 'tenancy.department.manage';
@@ -54,13 +52,8 @@ export default function DepartmentsSection(): JSX.Element {
   if (place.record) {
     return <DepartmentPage id={Number(place.record)} />;
   }
-  const create = administers(me, MANAGE) ? (
-    <Button look="primary" icon="plus" onClick={() => place.open(NEW)}>
-      {t('departments.new')}
-    </Button>
-  ) : undefined;
   return (
-    <ListPage
+    <RecordList
       title={t('departments.title')}
       list={list}
       view={view}
@@ -69,18 +62,9 @@ export default function DepartmentsSection(): JSX.Element {
       searchLabel={t('record.name')}
       id={one => one.id}
       name={one => one.name}
-      onOpen={one => place.open(one.id)}
-      actions={
-        <>
-          <OrganisationPicker />
-          {create}
-        </>
-      }
-      empty={
-        <Empty icon="folder" title={t('departments.empty')} action={create}>
-          {t('departments.emptyHint')}
-        </Empty>
-      }
+      actions={<OrganisationPicker />}
+      create={administers(me, MANAGE) ? t('departments.new') : undefined}
+      empty={{ icon: 'folder', title: t('departments.empty'), hint: t('departments.emptyHint') }}
     />
   );
 }
@@ -115,11 +99,10 @@ const groups = (): FieldGroup<Values>[] => [
 function NewDepartment(): JSX.Element {
   const place = usePlace();
   const changes = useRecordChanges(useScoped(DEPARTMENTS), ['member']);
-  const stepUp = useStepUp();
   return (
-    <RecordPage list={t('departments.title')} onBack={place.close} title={t('departments.new')}>
-      <RecordForm<Values>
-        stored={{ values: { name: '', description: '', administrators: [] }, version: undefined }}
+    <NewPage list={t('departments.title')} title={t('departments.new')}>
+      <NewForm<Values>
+        first={{ name: '', description: '', administrators: [] }}
         groups={groups()}
         save={async values => {
           const made = await changes.create(bodyOf(values));
@@ -127,10 +110,8 @@ function NewDepartment(): JSX.Element {
           place.open(made.id);
         }}
         accept={t('departments.create')}
-        onCancel={place.close}
-        stepUp={stepUp.ask}
       />
-    </RecordPage>
+    </NewPage>
   );
 }
 
@@ -139,10 +120,7 @@ function DepartmentPage({ id }: { id: number }): JSX.Element {
   const of = useScoped(DEPARTMENTS);
   const answer = useRecord(of, id);
   const changes = useRecordChanges(of, ['member', 'quota']);
-  const stepUp = useStepUp();
-  const leave = useLeave();
   const me = useMe().data;
-  const [asking, setAsking] = useState<'disable' | 'delete' | null>(null);
   const may = administers(me, MANAGE);
   return (
     <Loaded answer={answer}>
@@ -153,24 +131,15 @@ function DepartmentPage({ id }: { id: number }): JSX.Element {
           title={one.name}
           aside={<Enabled on={one.enabled} />}
           actions={
-            may && (
-              <>
-                {one.enabled ? (
-                  <Button icon="pause" onClick={() => leave(() => setAsking('disable'))}>
-                    {t('record.disable')}
-                  </Button>
-                ) : (
-                  <Button icon="play" onClick={() => leave(() => void changes.act(one.id, 'enable').then(() => toast(t('record.enabledNow', { name: one.name })), toastError))}>
-                    {t('record.enable')}
-                  </Button>
-                )}
-                <Menu
-                  label={t('action.more')}
-                  button={{ icon: 'more' }}
-                  items={[{ id: 'delete', label: t('action.delete'), icon: 'trash', danger: true, onSelect: () => leave(() => setAsking('delete')) }]}
-                />
-              </>
-            )
+            <RecordActions
+              name={one.name}
+              may={may}
+              enabled={one.enabled}
+              turn={on => changes.act(one.id, on ? 'enable' : 'disable')}
+              disableText={t('organisations.disableText', { count: one.members })}
+              remove={() => changes.remove(one.id, one.version)}
+              deleteText={t('departments.deleteText')}
+            />
           }
           facts={[
             { label: t('record.organisation'), value: one.organisation.name },
@@ -178,11 +147,8 @@ function DepartmentPage({ id }: { id: number }): JSX.Element {
             { label: t('record.created'), value: formatMoment(one.created_at) }
           ]}
           tabs={
-            <PartTabs
-              current={place.part ?? 'facts'}
-              onChange={place.show}
-              parts={[
-                { id: 'facts', label: t('record.details') },
+            <Parts
+              more={[
                 { id: 'members', label: t('members.title'), count: one.members },
                 ...(administers(me, 'compute.quota.manage') ? [{ id: 'quota', label: t('quotas.one') }] : [])
               ]}
@@ -194,43 +160,7 @@ function DepartmentPage({ id }: { id: number }): JSX.Element {
           ) : place.part === 'members' ? (
             <MembersInside query={{ department: one.id }} manage={may} name={one.name} addText={t('departments.addText')} change={(add, remove) => changes.act(one.id, 'members', { add, remove }, one.version)} />
           ) : (
-            <RecordForm<Values>
-              key={one.id}
-              stored={{ values: valuesOf(one), version: one.version }}
-              groups={groups()}
-              readOnly={!may}
-              save={async (values, changed, version) => {
-                await changes.update(one.id, bodyOf(changed), version ?? 0);
-                toast(t('record.saved', { name: values.name }));
-              }}
-              reload={async () => {
-                const now = await changes.read(one.id);
-                return { values: valuesOf(now), version: now.version };
-              }}
-              accept={t('action.save')}
-              onCancel={place.close}
-              stepUp={stepUp.ask}
-            />
-          )}
-          {asking === 'disable' && (
-            <Ask title={t('record.disableTitle', { name: one.name })} accept={t('record.disable')} danger run={() => changes.act(one.id, 'disable').then(() => toast(t('record.disabledNow', { name: one.name })))} onClose={() => setAsking(null)}>
-              <p>{t('organisations.disableText', { count: one.members })}</p>
-            </Ask>
-          )}
-          {asking === 'delete' && (
-            <Ask
-              title={t('record.deleteTitle', { name: one.name })}
-              accept={t('action.delete')}
-              danger
-              run={async () => {
-                await changes.remove(one.id, one.version);
-                toast(t('record.deleted', { name: one.name }));
-                place.close();
-              }}
-              onClose={() => setAsking(null)}
-            >
-              <p>{t('departments.deleteText')}</p>
-            </Ask>
+            <EditForm record={one} id={one.id} changes={changes} valuesOf={valuesOf} bodyOf={bodyOf} nameOf={values => values.name} groups={groups()} may={may} />
           )}
         </RecordPage>
       )}

@@ -1,22 +1,21 @@
 /** Groups: members of an organisation who share roles; groups of sign-in sources map to them (TEN-21). */
-import { useState, type JSX } from 'react';
-import { Button, Time } from '../../components/basics';
-import { Empty, toast } from '../../components/feedback';
-import { ListPage, useListView } from '../../components/listpage';
-import { RecordForm, type FieldGroup } from '../../components/record/form';
-import { useLeave } from '../../components/record/guard';
+import type { JSX } from 'react';
+import { Time } from '../../components/basics';
+import { toast } from '../../components/feedback';
+import { useListView } from '../../components/listpage';
+import type { FieldGroup } from '../../components/record/form';
 import { RecordPage } from '../../components/record/page';
-import { PartTabs } from '../../components/record/tabs';
 import type { Column } from '../../components/table';
 import { formatNumber } from '../../domain/format';
 import { t } from '../../i18n';
 import { useMe } from '../../queries/account';
 import { useRecord, useRecordChanges, useRecords } from '../../queries/records';
-import { administers, useStepUp } from '../../queries/standing';
+import { administers } from '../../queries/standing';
 import { GROUPS, useScoped, type Group, type Role } from './collections';
-import { Ask, Loaded } from './parts';
+import { Loaded } from './parts';
 import { MembersInside } from './people';
 import { NEW, usePlace } from './place';
+import { EditForm, NewForm, NewPage, Parts, RecordActions, RecordList } from './record';
 import { roleChoices, roleWords } from './rolewords';
 import { useRoles } from './roles';
 import { OrganisationPicker } from './scope';
@@ -40,13 +39,8 @@ export default function GroupsSection(): JSX.Element {
   if (place.record) {
     return place.record === NEW ? <NewGroup /> : <GroupPage id={Number(place.record)} />;
   }
-  const create = administers(me, MANAGE) ? (
-    <Button look="primary" icon="plus" onClick={() => place.open(NEW)}>
-      {t('groups.new')}
-    </Button>
-  ) : undefined;
   return (
-    <ListPage
+    <RecordList
       title={t('groups.title')}
       list={list}
       view={view}
@@ -54,18 +48,9 @@ export default function GroupsSection(): JSX.Element {
       searchLabel={t('record.name')}
       id={one => one.id}
       name={one => one.name}
-      onOpen={one => place.open(one.id)}
-      actions={
-        <>
-          <OrganisationPicker />
-          {create}
-        </>
-      }
-      empty={
-        <Empty icon="people" title={t('groups.empty')} action={create}>
-          {t('groups.emptyHint')}
-        </Empty>
-      }
+      actions={<OrganisationPicker />}
+      create={administers(me, MANAGE) ? t('groups.new') : undefined}
+      empty={{ icon: 'people', title: t('groups.empty'), hint: t('groups.emptyHint') }}
     />
   );
 }
@@ -96,13 +81,12 @@ function NewGroup(): JSX.Element {
   const place = usePlace();
   const roles = useRoles();
   const changes = useRecordChanges(useScoped(GROUPS));
-  const stepUp = useStepUp();
   return (
-    <RecordPage list={t('groups.title')} onBack={place.close} title={t('groups.new')}>
+    <NewPage list={t('groups.title')} title={t('groups.new')}>
       <Loaded answer={roles}>
         {all => (
-          <RecordForm<Values>
-            stored={{ values: FIRST, version: undefined }}
+          <NewForm<Values>
+            first={FIRST}
             groups={fields(all, [])}
             save={async values => {
               const made = await changes.create(values);
@@ -110,12 +94,10 @@ function NewGroup(): JSX.Element {
               place.open(made.id);
             }}
             accept={t('groups.create')}
-            onCancel={place.close}
-            stepUp={stepUp.ask}
           />
         )}
       </Loaded>
-    </RecordPage>
+    </NewPage>
   );
 }
 
@@ -125,11 +107,7 @@ function GroupPage({ id }: { id: number }): JSX.Element {
   const answer = useRecord(of, id);
   const roles = useRoles();
   const changes = useRecordChanges(of, ['member']);
-  const stepUp = useStepUp();
-  const leave = useLeave();
-  const me = useMe().data;
-  const [deleting, setDeleting] = useState(false);
-  const may = administers(me, MANAGE);
+  const may = administers(useMe().data, MANAGE);
   return (
     <Loaded answer={answer}>
       {one => (
@@ -138,63 +116,15 @@ function GroupPage({ id }: { id: number }): JSX.Element {
           onBack={place.close}
           title={one.name}
           aside={<span className="hm-muted">{one.organisation.name}</span>}
-          actions={
-            may && (
-              <Button look="danger" icon="trash" onClick={() => leave(() => setDeleting(true))}>
-                {t('action.delete')}
-              </Button>
-            )
-          }
-          tabs={
-            <PartTabs
-              current={place.part ?? 'facts'}
-              onChange={place.show}
-              parts={[
-                { id: 'facts', label: t('record.details') },
-                { id: 'members', label: t('members.title'), count: one.members }
-              ]}
-            />
-          }
+          actions={<RecordActions name={one.name} may={may} remove={() => changes.remove(one.id, one.version)} deleteText={t('groups.deleteText')} />}
+          tabs={<Parts more={[{ id: 'members', label: t('members.title'), count: one.members }]} />}
         >
           {place.part === 'members' ? (
             <MembersInside query={{ group: one.id }} manage={may} name={one.name} addText={t('groups.addText')} change={(add, remove) => changes.act(one.id, 'members', { add, remove }, one.version)} />
           ) : (
             <Loaded answer={roles}>
-              {all => (
-                <RecordForm<Values>
-                  key={one.id}
-                  stored={{ values: valuesOf(one), version: one.version }}
-                  groups={fields(all, one.roles)}
-                  readOnly={!may}
-                  save={async (values, changed, version) => {
-                    await changes.update(one.id, changed, version ?? 0);
-                    toast(t('record.saved', { name: values.name }));
-                  }}
-                  reload={async () => {
-                    const now = await changes.read(one.id);
-                    return { values: valuesOf(now), version: now.version };
-                  }}
-                  accept={t('action.save')}
-                  onCancel={place.close}
-                  stepUp={stepUp.ask}
-                />
-              )}
+              {all => <EditForm record={one} id={one.id} changes={changes} valuesOf={valuesOf} nameOf={values => values.name} groups={fields(all, one.roles)} may={may} />}
             </Loaded>
-          )}
-          {deleting && (
-            <Ask
-              title={t('record.deleteTitle', { name: one.name })}
-              accept={t('action.delete')}
-              danger
-              run={async () => {
-                await changes.remove(one.id, one.version);
-                toast(t('record.deleted', { name: one.name }));
-                place.close();
-              }}
-              onClose={() => setDeleting(false)}
-            >
-              <p>{t('groups.deleteText')}</p>
-            </Ask>
           )}
         </RecordPage>
       )}

@@ -4,23 +4,22 @@ import { useState, type JSX } from 'react';
 import { Button } from '../../components/basics';
 import { Empty, ErrorView, SkeletonRows, toast, toastError } from '../../components/feedback';
 import { RadioCards } from '../../components/fields';
-import { Menu } from '../../components/menu';
-import { RecordForm, type FieldGroup } from '../../components/record/form';
+import type { FieldGroup } from '../../components/record/form';
 import { useLeave } from '../../components/record/guard';
 import { RecordPage } from '../../components/record/page';
-import { PartTabs } from '../../components/record/tabs';
 import { formatMoment, formatNumber } from '../../domain/format';
 import { useFrame } from '../../frame';
 import { t, tValue } from '../../i18n';
 import { useMe } from '../../queries/account';
 import { useChoices, useRecord, useRecordChanges } from '../../queries/records';
-import { administers, useStepUp } from '../../queries/standing';
+import { administers } from '../../queries/standing';
 import { DEPARTMENTS, MEMBERS, useScoped, type Department, type Member, type Role, type SignInLink } from './collections';
 import { ACTIVATE, MANAGE, MemberState } from './members';
 import { Ask, Loaded, Once } from './parts';
 import { MemberPicker, memberName, type Chosen } from './people';
 import { usePlace } from './place';
 import { QuotaForm } from './quotaform';
+import { EditForm, NewForm, NewPage, Parts, RecordActions } from './record';
 import { roleChoices } from './rolewords';
 import { useRoles } from './roles';
 import { useScope } from './scope';
@@ -65,15 +64,14 @@ export function NewMember(): JSX.Element {
   const place = usePlace();
   const offers = useOffers();
   const changes = useRecordChanges(useScoped(MEMBERS), ['department']);
-  const stepUp = useStepUp();
   const [link, setLink] = useState<SignInLink | null>(null);
   const first: NewValues = { name: '', display_name: '', department: '', roles: ['member'], guest: false };
   return (
-    <RecordPage list={t('members.title')} onBack={place.close} title={t('members.new')}>
+    <NewPage list={t('members.title')} title={t('members.new')}>
       <Loaded answer={offers}>
         {({ departments, roles }) => (
-          <RecordForm<NewValues>
-            stored={{ values: first, version: undefined }}
+          <NewForm<NewValues>
+            first={first}
             groups={[
               {
                 id: 'facts',
@@ -99,13 +97,11 @@ export function NewMember(): JSX.Element {
               }
             }}
             accept={t('members.create')}
-            onCancel={place.close}
-            stepUp={stepUp.ask}
           />
         )}
       </Loaded>
       {link && <LinkShown link={link} onClose={place.close} />}
-    </RecordPage>
+    </NewPage>
   );
 }
 
@@ -126,13 +122,11 @@ export function MemberPage({ id }: { id: number }): JSX.Element {
   const answer = useRecord(of, id);
   const offers = useOffers();
   const changes = useRecordChanges(of, ['department', 'group', 'quota']);
-  const stepUp = useStepUp();
   const leave = useLeave();
   const me = useMe().data;
-  const [asking, setAsking] = useState<'disable' | 'delete' | 'link' | null>(null);
+  const [linking, setLinking] = useState(false);
   const [link, setLink] = useState<SignInLink | null>(null);
   const [manage, activate] = [administers(me, MANAGE), administers(me, ACTIVATE)];
-  const act = (one: Member, action: string, said: string) => () => leave(() => void changes.act(one.id, action).then(() => toast(said), toastError));
   return (
     <Loaded answer={answer}>
       {one => (
@@ -144,33 +138,24 @@ export function MemberPage({ id }: { id: number }): JSX.Element {
           actions={
             <>
               {activate && one.locked_until && Date.parse(one.locked_until) > Date.now() && (
-                <Button icon="key" onClick={act(one, 'unlock', t('members.unlocked', { name: memberName(one) }))}>
+                <Button icon="key" onClick={() => leave(() => void changes.act(one.id, 'unlock').then(() => toast(t('members.unlocked', { name: memberName(one) })), toastError))}>
                   {t('members.unlock')}
                 </Button>
               )}
               {activate && one.source === 'local' && (
-                <Button icon="link" onClick={() => leave(() => setAsking('link'))}>
+                <Button icon="link" onClick={() => leave(() => setLinking(true))}>
                   {t('members.link')}
                 </Button>
               )}
-              {one.enabled
-                ? manage && (
-                    <Button icon="pause" onClick={() => leave(() => setAsking('disable'))}>
-                      {t('record.disable')}
-                    </Button>
-                  )
-                : activate && (
-                    <Button icon="play" onClick={act(one, 'enable', t('record.enabledNow', { name: memberName(one) }))}>
-                      {t('record.enable')}
-                    </Button>
-                  )}
-              {manage && (
-                <Menu
-                  label={t('action.more')}
-                  button={{ icon: 'more' }}
-                  items={[{ id: 'delete', label: t('action.delete'), icon: 'trash', danger: true, onSelect: () => leave(() => setAsking('delete')) }]}
-                />
-              )}
+              <RecordActions
+                name={memberName(one)}
+                may={manage}
+                mayEnable={activate}
+                enabled={one.enabled}
+                turn={on => changes.act(one.id, on ? 'enable' : 'disable')}
+                disableText={t('members.disableText')}
+                askDelete={(close, deleted) => <DeleteMember member={one} onClose={close} onDone={deleted} />}
+              />
             </>
           }
           facts={[
@@ -182,11 +167,8 @@ export function MemberPage({ id }: { id: number }): JSX.Element {
             { label: t('record.created'), value: formatMoment(one.created_at) }
           ]}
           tabs={
-            <PartTabs
-              current={place.part ?? 'facts'}
-              onChange={place.show}
-              parts={[
-                { id: 'facts', label: t('record.details') },
+            <Parts
+              more={[
                 ...(administers(me, 'compute.quota.manage') ? [{ id: 'quota', label: t('quotas.one') }] : []),
                 { id: 'permissions', label: t('roles.permissions') }
               ]}
@@ -200,47 +182,25 @@ export function MemberPage({ id }: { id: number }): JSX.Element {
           ) : (
             <Loaded answer={offers}>
               {({ departments, roles }) => (
-                <RecordForm<Values>
-                  key={one.id}
-                  stored={{ values: valuesOf(one), version: one.version }}
+                <EditForm
+                  record={one}
+                  id={one.id}
+                  changes={changes}
+                  valuesOf={valuesOf}
+                  bodyOf={({ department, ...changed }) => ({ ...changed, ...(department === undefined ? {} : { department: departmentOf(department) }) })}
+                  nameOf={values => values.display_name || one.name}
                   groups={[{ id: 'facts', fields: fields<Values>(departments, roles, one.roles, () => one.guest) }]}
-                  readOnly={!manage}
-                  save={async (values, { department, ...changed }, version) => {
-                    await changes.update(one.id, { ...changed, ...(department === undefined ? {} : { department: departmentOf(department) }) }, version ?? 0);
-                    toast(t('record.saved', { name: values.display_name || one.name }));
-                  }}
-                  reload={async () => {
-                    const now = await changes.read(one.id);
-                    return { values: valuesOf(now), version: now.version };
-                  }}
-                  accept={t('action.save')}
-                  onCancel={place.close}
-                  stepUp={stepUp.ask}
+                  may={manage}
                 />
               )}
             </Loaded>
           )}
-          {asking === 'disable' && (
-            <Ask title={t('record.disableTitle', { name: memberName(one) })} accept={t('record.disable')} danger run={() => changes.act(one.id, 'disable').then(() => toast(t('record.disabledNow', { name: memberName(one) })))} onClose={() => setAsking(null)}>
-              <p>{t('members.disableText')}</p>
-            </Ask>
-          )}
-          {asking === 'link' && (
-            <Ask title={t('members.link')} accept={t('members.linkMake')} run={() => changes.act<SignInLink>(one.id, 'link').then(setLink)} onClose={() => setAsking(null)}>
+          {linking && (
+            <Ask title={t('members.link')} accept={t('members.linkMake')} run={() => changes.act<SignInLink>(one.id, 'link').then(setLink)} onClose={() => setLinking(false)}>
               <p>{t('members.linkAsk', { name: memberName(one) })}</p>
             </Ask>
           )}
           {link && <LinkShown link={link} onClose={() => setLink(null)} />}
-          {asking === 'delete' && (
-            <DeleteMember
-              member={one}
-              onClose={() => setAsking(null)}
-              onDone={() => {
-                toast(t('record.deleted', { name: memberName(one) }));
-                place.close();
-              }}
-            />
-          )}
         </RecordPage>
       )}
     </Loaded>

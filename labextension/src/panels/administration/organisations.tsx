@@ -1,24 +1,21 @@
 /** Organisations, for the platform: create with a first administrator, edit, disable, delete when empty (TEN-1, TEN-2). */
 import { useState, type JSX } from 'react';
 import type { Moment } from '../../api/types';
-import { Button, Time } from '../../components/basics';
-import { Empty, toast } from '../../components/feedback';
-import { ListPage, useListView, type Filter } from '../../components/listpage';
-import { Menu } from '../../components/menu';
-import { RecordForm, type FieldGroup } from '../../components/record/form';
-import { useLeave } from '../../components/record/guard';
+import { Time } from '../../components/basics';
+import { useListView, type Filter } from '../../components/listpage';
+import type { FieldGroup } from '../../components/record/form';
 import { RecordPage } from '../../components/record/page';
-import { PartTabs } from '../../components/record/tabs';
 import type { Column } from '../../components/table';
 import { formatMoment, formatNumber } from '../../domain/format';
 import { t } from '../../i18n';
 import { useMe } from '../../queries/account';
 import { useRecord, useRecordChanges, useRecords } from '../../queries/records';
-import { administers, useStepUp } from '../../queries/standing';
+import { administers } from '../../queries/standing';
 import { ORGANISATIONS, type Organisation, type SignInLink } from './collections';
-import { Ask, Enabled, Loaded, Once } from './parts';
+import { Enabled, Loaded, Once } from './parts';
 import { NEW, usePlace } from './place';
 import { QuotaForm } from './quotaform';
+import { EditForm, NewForm, NewPage, Parts, RecordActions, RecordList } from './record';
 
 const MANAGE = 'tenancy.organisation.manage';
 
@@ -63,13 +60,8 @@ export default function OrganisationsSection(): JSX.Element {
   if (place.record) {
     return <OrganisationPage id={Number(place.record)} />;
   }
-  const create = administers(me, MANAGE) ? (
-    <Button look="primary" icon="plus" onClick={() => place.open(NEW)}>
-      {t('organisations.new')}
-    </Button>
-  ) : undefined;
   return (
-    <ListPage
+    <RecordList
       title={t('organisations.title')}
       list={list}
       view={view}
@@ -78,13 +70,8 @@ export default function OrganisationsSection(): JSX.Element {
       searchLabel={t('organisations.search')}
       id={one => one.id}
       name={one => one.name}
-      onOpen={one => place.open(one.id)}
-      actions={create}
-      empty={
-        <Empty icon="people" title={t('organisations.empty')} action={create}>
-          {t('organisations.emptyHint')}
-        </Empty>
-      }
+      create={administers(me, MANAGE) ? t('organisations.new') : undefined}
+      empty={{ icon: 'people', title: t('organisations.empty'), hint: t('organisations.emptyHint') }}
     />
   );
 }
@@ -107,11 +94,11 @@ function OrganisationPage({ id }: { id: number }): JSX.Element {
   const place = usePlace();
   const answer = useRecord(ORGANISATIONS, id);
   const changes = useRecordChanges(ORGANISATIONS, ['member', 'department']);
-  const stepUp = useStepUp();
-  const leave = useLeave();
   const me = useMe().data;
-  const [asking, setAsking] = useState<'disable' | 'delete' | null>(null);
   const may = administers(me, MANAGE);
+  const groups: FieldGroup<Values>[] = [
+    { id: 'facts', fields: [{ name: 'name', type: 'text', label: t('record.name'), limit: 32, hint: t('organisations.nameHint') }, ...common<Values>()] }
+  ];
   return (
     <Loaded answer={answer}>
       {one => (
@@ -121,27 +108,15 @@ function OrganisationPage({ id }: { id: number }): JSX.Element {
           title={one.name}
           aside={stateWords(one)}
           actions={
-            may && (
-              <>
-                {one.enabled ? (
-                  <Button icon="pause" onClick={() => leave(() => setAsking('disable'))}>
-                    {t('record.disable')}
-                  </Button>
-                ) : (
-                  <Button
-                    icon="play"
-                    onClick={() => leave(() => void changes.act(one.id, 'enable').then(() => toast(t('record.enabledNow', { name: one.name }))))}
-                  >
-                    {t('record.enable')}
-                  </Button>
-                )}
-                <Menu
-                  label={t('action.more')}
-                  button={{ icon: 'more' }}
-                  items={[{ id: 'delete', label: t('action.delete'), icon: 'trash', danger: true, onSelect: () => leave(() => setAsking('delete')) }]}
-                />
-              </>
-            )
+            <RecordActions
+              name={one.name}
+              may={may}
+              enabled={one.enabled}
+              turn={on => changes.act(one.id, on ? 'enable' : 'disable')}
+              disableText={t('organisations.disableText', { count: one.members })}
+              remove={() => changes.remove(one.id, one.version)}
+              deleteText={t('organisations.deleteText')}
+            />
           }
           facts={[
             { label: t('organisations.code'), value: one.code },
@@ -150,66 +125,12 @@ function OrganisationPage({ id }: { id: number }): JSX.Element {
             { label: t('organisations.administrators'), value: one.administrators.map(person => person.name).join(', ') || '–' },
             { label: t('record.created'), value: formatMoment(one.created_at) }
           ]}
-          tabs={
-            <PartTabs
-              current={place.part ?? 'facts'}
-              onChange={place.show}
-              parts={[
-                { id: 'facts', label: t('record.details') },
-                ...(administers(me, 'compute.quota.manage') ? [{ id: 'quota', label: t('quotas.one') }] : [])
-              ]}
-            />
-          }
+          tabs={<Parts more={administers(me, 'compute.quota.manage') ? [{ id: 'quota', label: t('quotas.one') }] : []} />}
         >
           {place.part === 'quota' ? (
             <QuotaForm of={{ level: 'tenant', subject: one.code, tenant: one.code }} />
           ) : (
-            <RecordForm<Values>
-              key={one.id}
-              stored={{ values: valuesOf(one), version: one.version }}
-              groups={[{ id: 'facts', fields: [{ name: 'name', type: 'text', label: t('record.name'), limit: 32, hint: t('organisations.nameHint') }, ...common<Values>()] }]}
-              readOnly={!may}
-              save={async (values, changed, version) => {
-                await changes.update(one.id, changed, version ?? 0);
-                toast(t('record.saved', { name: values.name }));
-              }}
-              reload={async () => {
-                const now = await changes.read(one.id);
-                return { values: valuesOf(now), version: now.version };
-              }}
-              accept={t('action.save')}
-              onCancel={place.close}
-              stepUp={stepUp.ask}
-            />
-          )}
-          {asking === 'disable' && (
-            <Ask
-              title={t('record.disableTitle', { name: one.name })}
-              accept={t('record.disable')}
-              danger
-              run={async () => {
-                await changes.act(one.id, 'disable');
-                toast(t('record.disabledNow', { name: one.name }));
-              }}
-              onClose={() => setAsking(null)}
-            >
-              <p>{t('organisations.disableText', { count: one.members })}</p>
-            </Ask>
-          )}
-          {asking === 'delete' && (
-            <Ask
-              title={t('record.deleteTitle', { name: one.name })}
-              accept={t('action.delete')}
-              danger
-              run={async () => {
-                await changes.remove(one.id, one.version);
-                toast(t('record.deleted', { name: one.name }));
-                place.close();
-              }}
-              onClose={() => setAsking(null)}
-            >
-              <p>{t('organisations.deleteText')}</p>
-            </Ask>
+            <EditForm record={one} id={one.id} changes={changes} valuesOf={valuesOf} nameOf={values => values.name} groups={groups} may={may} />
           )}
         </RecordPage>
       )}
@@ -226,14 +147,13 @@ interface NewValues extends Values {
 function NewOrganisation(): JSX.Element {
   const place = usePlace();
   const changes = useRecordChanges(ORGANISATIONS, ['member']);
-  const stepUp = useStepUp();
   const [link, setLink] = useState<SignInLink | null>(null);
   const [made, setMade] = useState<number | null>(null);
   const first: NewValues = { code: '', name: '', description: '', valid_until: null, 'administrator.name': '', 'administrator.display_name': '' };
   return (
-    <RecordPage list={t('organisations.title')} onBack={place.close} title={t('organisations.new')}>
-      <RecordForm<NewValues>
-        stored={{ values: first, version: undefined }}
+    <NewPage list={t('organisations.title')} title={t('organisations.new')}>
+      <NewForm<NewValues>
+        first={first}
         groups={[
           {
             id: 'facts',
@@ -272,8 +192,6 @@ function NewOrganisation(): JSX.Element {
           }
         }}
         accept={t('organisations.create')}
-        onCancel={place.close}
-        stepUp={stepUp.ask}
       />
       {link && (
         <Once
@@ -283,6 +201,6 @@ function NewOrganisation(): JSX.Element {
           onClose={() => (made === null ? place.close() : place.open(made))}
         />
       )}
-    </RecordPage>
+    </NewPage>
   );
 }

@@ -2,9 +2,9 @@
 import { useQuery, type UseQueryResult } from '@tanstack/react-query';
 import { useState, type JSX } from 'react';
 import { Button } from '../../components/basics';
-import { Empty, toast } from '../../components/feedback';
+import { toast } from '../../components/feedback';
 import { SearchBox } from '../../components/fields';
-import { ListPage, useListView } from '../../components/listpage';
+import { useListView } from '../../components/listpage';
 import { FieldNote, type ControlProps } from '../../components/record/fields';
 import { RecordForm, type FieldGroup } from '../../components/record/form';
 import { useLeave } from '../../components/record/guard';
@@ -17,8 +17,9 @@ import { useMe } from '../../queries/account';
 import { useRecordChanges, wholeList } from '../../queries/records';
 import { administers, reachOf, useStepUp } from '../../queries/standing';
 import { ROLES, roleKey, useScoped, type Role } from './collections';
-import { Ask, Loaded } from './parts';
-import { NEW, usePlace } from './place';
+import { Loaded } from './parts';
+import { usePlace } from './place';
+import { RecordActions, RecordList } from './record';
 import { OrganisationPicker, useScope } from './scope';
 
 const MANAGE = 'tenancy.role.manage';
@@ -86,11 +87,6 @@ export default function RolesSection(): JSX.Element {
       </Loaded>
     );
   }
-  const create = administers(me, MANAGE) ? (
-    <Button look="primary" icon="plus" onClick={() => place.open(NEW)}>
-      {t('roles.new')}
-    </Button>
-  ) : undefined;
   const list = wholeList(roles, view, role => `${role.title} ${role.name} ${role.description}`, {
     title: role => role.title,
     kind: role => `${role.built_in ? 1 : 0}`,
@@ -99,7 +95,7 @@ export default function RolesSection(): JSX.Element {
   });
   const items = list.items.map((role, row) => ({ ...role, row }));
   return (
-    <ListPage
+    <RecordList
       title={t('roles.title')}
       list={{ ...list, items }}
       view={view}
@@ -107,14 +103,10 @@ export default function RolesSection(): JSX.Element {
       searchLabel={t('record.name')}
       id={role => role.row}
       name={role => role.title}
-      onOpen={role => place.open(roleKey(role))}
-      actions={
-        <>
-          <OrganisationPicker />
-          {create}
-        </>
-      }
-      empty={<Empty icon="key" title={t('roles.empty')} action={create} />}
+      opens={roleKey}
+      actions={<OrganisationPicker />}
+      create={administers(me, MANAGE) ? t('roles.new') : undefined}
+      empty={{ icon: 'key', title: t('roles.empty') }}
     />
   );
 }
@@ -135,7 +127,6 @@ function RolePage({ role, from }: { role?: Role; from?: Role }): JSX.Element {
   const stepUp = useStepUp();
   const me = useMe().data;
   const table = usePermissions();
-  const [deleting, setDeleting] = useState(false);
   const forAll = reachOf(me, MANAGE) === 'platform';
   const valuesOf = (one: Role): RoleValues => ({ name: one.built_in ? one.title : one.name, description: one.description, scope: one.scope, permissions: one.permissions });
   const first: RoleValues = {
@@ -190,11 +181,7 @@ function RolePage({ role, from }: { role?: Role; from?: Role }): JSX.Element {
                 {t('roles.copy')}
               </Button>
             )}
-            {role.editable && (
-              <Button look="danger" icon="trash" onClick={() => leave(() => setDeleting(true))}>
-                {t('action.delete')}
-              </Button>
-            )}
+            <RecordActions name={role.title} may={role.editable} remove={() => changes.remove(roleKey(role), role.version)} deleteText={t('roles.deleteText')} />
           </>
         )
       }
@@ -229,21 +216,6 @@ function RolePage({ role, from }: { role?: Role; from?: Role }): JSX.Element {
           />
         )}
       </Loaded>
-      {deleting && role && (
-        <Ask
-          title={t('record.deleteTitle', { name: role.title })}
-          accept={t('action.delete')}
-          danger
-          run={async () => {
-            await changes.remove(roleKey(role), role.version);
-            toast(t('record.deleted', { name: role.title }));
-            place.close();
-          }}
-          onClose={() => setDeleting(false)}
-        >
-          <p>{t('roles.deleteText')}</p>
-        </Ask>
-      )}
     </RecordPage>
   );
 }

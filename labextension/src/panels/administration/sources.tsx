@@ -4,12 +4,10 @@ import { useState, type JSX } from 'react';
 import { CodeBlock } from '../../components/ascode';
 import { Button, Time } from '../../components/basics';
 import { Dialog } from '../../components/dialog';
-import { Empty, toast, toastError } from '../../components/feedback';
+import { toast } from '../../components/feedback';
 import { AreaField } from '../../components/fields';
 import { Icon } from '../../components/icons';
-import { ListPage, useListView } from '../../components/listpage';
-import { Menu } from '../../components/menu';
-import { RecordForm } from '../../components/record/form';
+import { useListView } from '../../components/listpage';
 import { useLeave } from '../../components/record/guard';
 import { RecordPage } from '../../components/record/page';
 import type { Column } from '../../components/table';
@@ -17,10 +15,10 @@ import { formatMoment, formatNumber } from '../../domain/format';
 import { useFrame } from '../../frame';
 import { t, tValue } from '../../i18n';
 import { useChoices, useRecord, useRecordChanges, wholeList } from '../../queries/records';
-import { useStepUp } from '../../queries/standing';
 import { ORGANISATIONS } from './collections';
-import { Ask, Enabled, Loaded } from './parts';
+import { Enabled, Loaded } from './parts';
 import { NEW, usePlace } from './place';
+import { EditForm, NewForm, NewPage, RecordActions, RecordList } from './record';
 import { useRoles } from './roles';
 import { groupsOf } from './sourcefields';
 import { FIRST, SOURCES, bodyOf, valuesOf, type Source, type SourceValues } from './sourceform';
@@ -50,18 +48,13 @@ export default function SourcesSection(): JSX.Element {
   if (place.record) {
     return <SourcePage name={place.record} />;
   }
-  const create = (
-    <Button look="primary" icon="plus" onClick={() => place.open(NEW)}>
-      {t('sources.new')}
-    </Button>
-  );
   const list = wholeList(answer, view, one => `${one.title} ${one.name} ${one.kind}`, {
     title: one => one.title,
     kind: one => one.kind,
     users: one => one.users
   });
   return (
-    <ListPage
+    <RecordList
       title={t('sources.title')}
       list={{ ...list, items: list.items.map((one, row) => ({ ...one, row })) }}
       view={view}
@@ -69,13 +62,9 @@ export default function SourcesSection(): JSX.Element {
       searchLabel={t('record.name')}
       id={one => one.row}
       name={one => one.title}
-      onOpen={one => place.open(one.name)}
-      actions={create}
-      empty={
-        <Empty icon="link" title={t('sources.empty')} action={create}>
-          {t('sources.emptyHint')}
-        </Empty>
-      }
+      opens={one => one.name}
+      create={t('sources.new')}
+      empty={{ icon: 'link', title: t('sources.empty'), hint: t('sources.emptyHint') }}
     />
   );
 }
@@ -106,13 +95,12 @@ function NewSource(): JSX.Element {
   const place = usePlace();
   const offers = useOffers();
   const changes = useRecordChanges(SOURCES);
-  const stepUp = useStepUp();
   return (
-    <RecordPage list={t('sources.title')} onBack={place.close} title={t('sources.new')}>
+    <NewPage list={t('sources.title')} title={t('sources.new')}>
       <Loaded answer={offers}>
         {offer => (
-          <RecordForm<SourceValues>
-            stored={{ values: FIRST, version: undefined }}
+          <NewForm<SourceValues>
+            first={FIRST}
             groups={groupsOf(offer)}
             save={async values => {
               const made = await changes.create(bodyOf(values));
@@ -120,12 +108,10 @@ function NewSource(): JSX.Element {
               place.open(made.name);
             }}
             accept={t('sources.create')}
-            onCancel={place.close}
-            stepUp={stepUp.ask}
           />
         )}
       </Loaded>
-    </RecordPage>
+    </NewPage>
   );
 }
 
@@ -134,17 +120,12 @@ function SourcePage({ name }: { name: string }): JSX.Element {
   const answer = useRecord(SOURCES, name);
   const offers = useOffers();
   const changes = useRecordChanges(SOURCES, ['member']);
-  const stepUp = useStepUp();
   const leave = useLeave();
-  const [asking, setAsking] = useState<'test' | 'disable' | 'delete' | null>(null);
+  const [testing, setTesting] = useState(false);
   return (
     <Loaded answer={answer}>
       {one => {
         const fixed = one.origin === 'file';
-        const enable = (enabled: boolean) =>
-          changes
-            .update(one.name, { enabled }, one.version)
-            .then(() => toast(t(enabled ? 'record.enabledNow' : 'record.disabledNow', { name: one.title })));
         return (
           <RecordPage
             list={t('sources.title')}
@@ -153,26 +134,18 @@ function SourcePage({ name }: { name: string }): JSX.Element {
             aside={<Enabled on={one.enabled} />}
             actions={
               <>
-                <Button icon="pulse" onClick={() => leave(() => setAsking('test'))}>
+                <Button icon="pulse" onClick={() => leave(() => setTesting(true))}>
                   {t('sources.test')}
                 </Button>
-                {!fixed && one.enabled && (
-                  <Button icon="pause" onClick={() => leave(() => setAsking('disable'))}>
-                    {t('record.disable')}
-                  </Button>
-                )}
-                {!fixed && !one.enabled && (
-                  <Button icon="play" onClick={() => leave(() => void enable(true).catch(toastError))}>
-                    {t('record.enable')}
-                  </Button>
-                )}
-                {!fixed && (
-                  <Menu
-                    label={t('action.more')}
-                    button={{ icon: 'more' }}
-                    items={[{ id: 'delete', label: t('action.delete'), icon: 'trash', danger: true, onSelect: () => leave(() => setAsking('delete')) }]}
-                  />
-                )}
+                <RecordActions
+                  name={one.title}
+                  may={!fixed}
+                  enabled={one.enabled}
+                  turn={enabled => changes.update(one.name, { enabled }, one.version)}
+                  disableText={t('sources.disableText', { count: one.users })}
+                  remove={() => changes.remove(one.name, one.version)}
+                  deleteText={t('sources.deleteText', { count: one.users })}
+                />
               </>
             }
             facts={[
@@ -184,11 +157,15 @@ function SourcePage({ name }: { name: string }): JSX.Element {
           >
             <Loaded answer={offers}>
               {offer => (
-                <RecordForm<SourceValues>
-                  key={one.name}
-                  stored={{ values: valuesOf(one), version: one.version }}
+                <EditForm
+                  record={one}
+                  id={one.name}
+                  changes={changes}
+                  valuesOf={valuesOf}
+                  bodyOf={(changed, values) => bodyOf(values, changed)}
+                  nameOf={values => values.title}
                   groups={groupsOf(offer, one)}
-                  readOnly={fixed}
+                  may={!fixed}
                   above={
                     <>
                       {fixed && <p className="hm-notice">{t('sources.fixed')}</p>}
@@ -201,41 +178,10 @@ function SourcePage({ name }: { name: string }): JSX.Element {
                       )}
                     </>
                   }
-                  save={async (values, changed, version) => {
-                    await changes.update(one.name, bodyOf(values, changed), version ?? 0);
-                    toast(t('record.saved', { name: values.title }));
-                  }}
-                  reload={async () => {
-                    const now = await changes.read(one.name);
-                    return { values: valuesOf(now), version: now.version };
-                  }}
-                  accept={t('action.save')}
-                  onCancel={place.close}
-                  stepUp={stepUp.ask}
                 />
               )}
             </Loaded>
-            {asking === 'test' && <TestDialog source={one} onClose={() => setAsking(null)} />}
-            {asking === 'disable' && (
-              <Ask title={t('record.disableTitle', { name: one.title })} accept={t('record.disable')} danger run={() => enable(false)} onClose={() => setAsking(null)}>
-                <p>{t('sources.disableText', { count: one.users })}</p>
-              </Ask>
-            )}
-            {asking === 'delete' && (
-              <Ask
-                title={t('record.deleteTitle', { name: one.title })}
-                accept={t('action.delete')}
-                danger
-                run={async () => {
-                  await changes.remove(one.name, one.version);
-                  toast(t('record.deleted', { name: one.title }));
-                  place.close();
-                }}
-                onClose={() => setAsking(null)}
-              >
-                <p>{t('sources.deleteText', { count: one.users })}</p>
-              </Ask>
-            )}
+            {testing && <TestDialog source={one} onClose={() => setTesting(false)} />}
           </RecordPage>
         );
       }}
