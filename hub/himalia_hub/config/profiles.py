@@ -141,7 +141,7 @@ def _option(name: str, option: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(text: Any) -> str:
     """KubeSpawner's own form takes these as HTML; here they are text."""
-    return html.unescape(_TAG.sub(" ", str(text))).strip()
+    return " ".join(html.unescape(_TAG.sub(" ", str(text))).split())
 
 
 def handlers() -> list[Any]:

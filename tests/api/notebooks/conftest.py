@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -33,28 +33,36 @@ class Hub:
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str]] = []
+        self.options: dict[str, Any] = {}
+        """What each server was last asked to start with."""
         self.users: set[str] = set()
+        self.profiles: Callable[[str], tuple[int, Any]] = lambda _user: (200, {"profiles": []})
         hub = self
 
         class Handler(BaseHTTPRequestHandler):
             def _answer(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
-                self.rfile.read(length)
+                body = json.loads(self.rfile.read(length) or b"null")
                 hub.calls.append((self.command, self.path))
-                parts = self.path.removeprefix("/hub/api/").split("/")
-                known = parts[1] in hub.users
+                parts = self.path.removeprefix("/hub/api/").removeprefix("himalia/").split("/")
+                known, answer = parts[1] in hub.users, b""
                 if self.command == "POST" and len(parts) == 2:
                     hub.users.add(parts[1])
                     status = 201
                 elif self.command == "POST":
                     status = 202 if known else 404
+                    hub.options[parts[-1]] = body["user_options"]
+                elif self.command == "GET":
+                    status, told = hub.profiles(parts[1]) if known else (404, None)
+                    answer = json.dumps(told).encode()
                 else:
                     status = 204
                 self.send_response(status)
-                self.send_header("Content-Length", "0")
+                self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
+                self.wfile.write(answer)
 
-            do_POST = do_DELETE = _answer
+            do_GET = do_POST = do_DELETE = _answer
 
             def log_message(self, *args: Any) -> None:
                 pass

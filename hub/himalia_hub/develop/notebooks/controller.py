@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from himalia_hub.backends.protocol import BackendError
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.explain import Explanation
-from himalia_hub.compute.phases import Reason
+from himalia_hub.compute.phases import Phase, Reason
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock
 from himalia_hub.develop.notebooks import profiles
@@ -148,8 +148,11 @@ class NotebookController:
 
         def work(session: Session) -> None:
             workload = session.get(Workload, wish.workload_id, with_for_update=True)
-            if workload is not None and workload.attempt_at is None:
-                engine.request_stop(session, workload, Explanation(Reason.START_FAILED, text, zh))
+            if workload is None or workload.attempt_at is not None or workload.ended_at is not None:
+                return
+            if workload.wanted == "running":
+                engine.enter(session, workload, Phase.FAILED, Explanation(Reason.START_FAILED, text, zh))
+                engine.wake_after(session)
 
         await self._platform.db.write(work)
 
