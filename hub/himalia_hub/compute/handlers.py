@@ -11,7 +11,21 @@ from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Raw, Reply, RouteTable, Stream
 from himalia_hub.backends.local.cache import ContentSource
 from himalia_hub.backends.protocol import BackendError
-from himalia_hub.compute import assess, folders, internal, limits, live, quotas, samples, schemas, sheets, specs, wire
+from himalia_hub.compute import (
+    assess,
+    cards,
+    folders,
+    internal,
+    limits,
+    live,
+    quotas,
+    samples,
+    schemas,
+    sheets,
+    specs,
+    wire,
+    wishes,
+)
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.environments import EnvironmentView
 from himalia_hub.compute.tables import Workload
@@ -29,12 +43,6 @@ MAY_START = {
     "visualisation": "train.job.create",
 }
 """The permission behind a start in each scenario, for verdicts."""
-SECTIONS = {"any": "training"}
-"""A scenario is its price section; what serves any is shown at the price of training."""
-
-
-def section_of(scenario: str) -> str:
-    return SECTIONS.get(scenario, scenario)
 
 
 def _engine(ctx: Context) -> Engine:
@@ -242,13 +250,13 @@ def _priced(ctx: Context, spec: Any, section: str) -> dict[str, Any]:
 )
 def list_specs(ctx: Context, query: schemas.ScenarioQuery) -> list[dict[str, Any]]:
     found = specs.offered(ctx.db, query.scenario, query.kind)
-    return [_priced(ctx, spec, section_of(query.scenario or spec.scenario)) for spec in found]
+    return [_priced(ctx, spec, specs.section_of(query.scenario or spec.scenario)) for spec in found]
 
 
 @routes.get("/specs/{spec}", permission="account.self.read", summary="One resource spec", response=schemas.Spec)
 def get_spec(ctx: Context, spec: int) -> dict[str, Any]:
     found = specs.view(ctx.db, spec)
-    return _priced(ctx, found, section_of(found.scenario))
+    return _priced(ctx, found, specs.section_of(found.scenario))
 
 
 @routes.get(
@@ -261,11 +269,15 @@ def get_spec_limits(ctx: Context) -> dict[str, Any]:
     return specs.largest(_engine(ctx).nodes, specs.card_names(ctx.db))
 
 
+def _permitted(ctx: Context, scenario: str) -> bool:
+    permission = MAY_START.get(scenario)
+    return permission is None or ctx.actor.reach(permission) is not None
+
+
 def profiles_for(ctx: Context, scenario: str) -> list[dict[str, Any]]:
     """Every basic size of a scenario with its verdict, what does not fit included (NB-3)."""
-    permission = MAY_START.get(scenario)
-    permitted = permission is None or ctx.actor.reach(permission) is not None
-    section = section_of(scenario)
+    permitted = _permitted(ctx, scenario)
+    section = specs.section_of(scenario)
     found = specs.offered(ctx.db, scenario, specs.BASIC)
     sizes = [specs.resources_of(spec) for spec in found]
     verdicts = _engine(ctx).verdicts(ctx.db, ctx.actor, sizes, section, permitted=permitted)
@@ -300,19 +312,58 @@ def ask_verdict(ctx: Context, body: schemas.VerdictAsk) -> dict[str, Any]:
     scenario = None if body.scenario == "any" else body.scenario
     asked = body.parts
     if asked is None:
-        assert body.spec_id is not None
-        one = schemas.VerdictPart(
-            spec_id=body.spec_id, accelerator_spec_id=body.accelerator_spec_id, replicas=body.replicas
-        )
-        asked = [one]
-    parts = []
+        asked = [schemas.VerdictPart.model_validate(body.model_dump(exclude={"parts", "scenario"}))]
+    parts: list[assess.Part] = []
     for index, part in enumerate(asked):
         field = f"parts[{index}]." if body.parts is not None else ""
-        choice = specs.choose(ctx.session, part.spec_id, part.accelerator_spec_id, scenario=scenario, field=field)
+        choice = wishes.choose(
+            _engine(ctx),
+            ctx.session,
+            ctx.actor,
+            part.spec_id,
+            part.accelerator_spec_id,
+            part.accelerator_wish,
+            scenario=scenario,
+            field=field,
+            replicas=part.replicas,
+            before=parts,
+        )
         parts.append(assess.Part(choice.resources, part.replicas))
-    permission = MAY_START.get(body.scenario)
-    permitted = permission is None or ctx.actor.reach(permission) is not None
-    return _engine(ctx).verdict_of_parts(ctx.session, ctx.actor, parts, section_of(body.scenario), permitted=permitted)
+    permitted = _permitted(ctx, body.scenario)
+    return _engine(ctx).verdict_of_parts(
+        ctx.session, ctx.actor, parts, specs.section_of(body.scenario), permitted=permitted
+    )
+
+
+@routes.post(
+    "/accelerators/resolve",
+    permission="account.self.read",
+    summary="What satisfies a wish for an accelerator, the best first, with verdict and price (BEY-23)",
+    body=schemas.AcceleratorAsk,
+    response=schemas.AcceleratorAnswer,
+    audit=False,
+    idempotent=False,
+)
+def resolve_accelerator(ctx: Context, body: schemas.AcceleratorAsk) -> dict[str, Any]:
+    """With ``spec_id`` each verdict is of that basic spec with the accelerator, else of the accelerator alone."""
+    scenario = None if body.scenario == "any" else body.scenario
+    wish = schemas.AcceleratorWish.model_validate(body.model_dump(include=set(schemas.AcceleratorWish.model_fields)))
+    basic = specs.NOTHING
+    if body.spec_id is not None:
+        basic = specs.choose(ctx.session, body.spec_id, None, scenario=scenario).resources
+    offers, why_not = wishes.resolve(
+        _engine(ctx),
+        ctx.session,
+        ctx.actor,
+        wish,
+        scenario=scenario,
+        basic=basic,
+        replicas=body.replicas,
+        permitted=_permitted(ctx, body.scenario),
+    )
+    section = specs.section_of(scenario)
+    prices = {offer.spec.id: _priced(ctx, offer.spec, section)["price_per_hour_micros"] for offer in offers}
+    return wishes.answer_to_wire(wish, offers, why_not, prices)
 
 
 @routes.get(
@@ -340,7 +391,8 @@ def list_environments(ctx: Context) -> list[dict[str, Any]]:
     object_kind="resource_spec",
 )
 def create_spec(ctx: Context, body: schemas.SpecCreate) -> Reply:
-    row = specs.create(ctx.session, body, _engine(ctx).nodes)
+    engine = _engine(ctx)
+    row = specs.create(ctx.session, body, engine.nodes, cards.counts_of(engine.catalogue))
     ctx.audit_object = ("resource_spec", str(row.id))
     return Reply(specs.to_wire(row))
 
@@ -356,7 +408,8 @@ def create_spec(ctx: Context, body: schemas.SpecCreate) -> Reply:
 def update_spec(ctx: Context, spec: int, body: schemas.SpecUpdate) -> dict[str, Any]:
     row = specs.find(ctx.session, spec)
     limits.check_version(row.version, ctx.if_match)
-    specs.edit(ctx.session, row, body, _engine(ctx).nodes)
+    engine = _engine(ctx)
+    specs.edit(ctx.session, row, body, engine.nodes, cards.counts_of(engine.catalogue))
     return specs.to_wire(row)
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Reply, RouteTable
-from himalia_hub.compute import limits, quotas, schemas, sheets, specs
+from himalia_hub.compute import cards, limits, quotas, schemas, sheets, specs
 from himalia_hub.compute.engine import Engine
 from himalia_hub.core import objects
 
@@ -46,7 +46,8 @@ def list_specs(ctx: Context) -> list[dict[str, Any]]:
     object_kind="resource_spec",
 )
 def create_spec(ctx: Context, body: schemas.SpecCreate) -> Reply:
-    row = specs.create(ctx.session, body, ctx.platform.get(Engine).nodes)
+    engine = ctx.platform.get(Engine)
+    row = specs.create(ctx.session, body, engine.nodes, cards.counts_of(engine.catalogue))
     ctx.audit_object = ("resource_spec", str(row.id))
     return Reply(specs.to_wire(row))
 

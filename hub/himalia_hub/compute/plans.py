@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from himalia_hub.auth import tokens
 from himalia_hub.auth.actor import TokenKind
-from himalia_hub.backends.protocol import HttpProbe, Mount, Port, WorkloadPlan
+from himalia_hub.backends.protocol import HttpProbe, Mount, NodeTerm, Port, WorkloadPlan
 from himalia_hub.compute.assess import resources_of
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core.db import Db
@@ -79,7 +79,16 @@ def finish(session: Session, workload: Workload, plan: WorkloadPlan, api_url: st
         _, secrets["HIMALIA_TOKEN"] = tokens.issue(
             session, user_id=workload.owner_id, kind=kind, name=workload.key, workload_id=workload.id
         )
-    return addressed(replace(plan, secrets=secrets), workload.number, api_url)
+    return addressed(placed(replace(plan, secrets=secrets), workload.spec), workload.number, api_url)
+
+
+def placed(plan: WorkloadPlan, spec: Mapping[str, Any]) -> WorkloadPlan:
+    """The plan kept to nodes with the card that a wish was resolved to, where others have the same name. Pure."""
+    terms = tuple(
+        NodeTerm(term["key"], term["operator"], tuple(term["values"]))
+        for term in (spec.get("wish") or {}).get("node_terms", ())
+    )
+    return replace(plan, placement=replace(plan.placement, terms=(*plan.placement.terms, *terms))) if terms else plan
 
 
 def addressed(plan: WorkloadPlan, number: int, api_url: str | None) -> WorkloadPlan:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -181,21 +181,86 @@ class Largest(BaseModel):
     accelerators: list[AcceleratorLargest]
 
 
-class VerdictPart(BaseModel):
-    """One of several workloads that start together."""
+class AcceleratorWish(BaseModel):
+    """Any accelerators that suffice, whatever maker and form they have (BEY-23)."""
 
     model_config = ConfigDict(extra="forbid")
-    spec_id: int
+    count: Annotated[int, Field(strict=True, ge=1, le=1024)] = 1
+    memory_bytes: Annotated[int, Field(strict=True, ge=0, le=MAX_MEMORY_BYTES)] = 0
+    """At least this of each, as its maker names it (24 GB of an L4 is 24 GiB here)."""
+    frameworks: Annotated[list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,31}$")]], Field(max_length=8)] = []
+    """One of these, such as ``cuda``, ``cann``, ``rocm``; none is any."""
+
+
+class TakesAccelerator(BaseModel):
+    """A start's accelerator: a spec that is named, or a wish that the platform resolves."""
+
+    model_config = ConfigDict(extra="forbid")
     accelerator_spec_id: int | None = None
+    accelerator_wish: AcceleratorWish | None = None
+
+    @model_validator(mode="after")
+    def _named_or_wished(self) -> Self:
+        if self.accelerator_spec_id is not None and self.accelerator_wish is not None:
+            rule = "either accelerator_spec_id or accelerator_wish"
+            raise BrokenRule(rule, "accelerator_spec_id 与 accelerator_wish 二选一", "accelerator_wish")
+        return self
+
+
+class AcceleratorAsk(AcceleratorWish):
+    """A wish, and what would be started with it."""
+
+    spec_id: int | None = None
+    replicas: Annotated[int, Field(ge=1, le=1000)] = 1
+    scenario: Scenario = "any"
+
+
+class AcceleratorOffer(BaseModel):
+    """One spec that satisfies a wish; ``verdict`` and its price are of the whole start."""
+
+    spec: Spec
+    form: Literal["gpu", "mig", "slice", "npu", "vnpu", "other"]
+    framework: str
+    card: str
+    memory_bytes: int
+    """Of each."""
+    verdict: Verdict
+
+
+class AcceleratorProblem(BaseModel):
+    """Why nothing satisfies a wish: the part of it, the rule, and what comes nearest."""
+
+    field: str
+    rule: str
+    sentence: str
+    sentence_zh: str
+    hint: str
+    hint_zh: str
+    nearest: AcceleratorRef | None
+
+
+class AcceleratorAnswer(BaseModel):
+    """What satisfies a wish: what starts now first, then the cheaper, then the least that suffices."""
+
+    wish: AcceleratorWish
+    offers: list[AcceleratorOffer]
+    why: str
+    """Why the first offer would be taken."""
+    why_zh: str
+    problem: AcceleratorProblem | None
+
+
+class VerdictPart(TakesAccelerator):
+    """One of several workloads that start together."""
+
+    spec_id: int
     replicas: Annotated[int, Field(ge=1, le=1000)] = 1
 
 
-class VerdictAsk(BaseModel):
+class VerdictAsk(TakesAccelerator):
     """One workload by its specs, or several together in ``parts`` (variants of a service)."""
 
-    model_config = ConfigDict(extra="forbid")
     spec_id: int | None = None
-    accelerator_spec_id: int | None = None
     replicas: Annotated[int, Field(ge=1, le=1000)] = 1
     parts: Annotated[list[VerdictPart] | None, Field(min_length=1, max_length=100)] = None
     scenario: Scenario = "any"

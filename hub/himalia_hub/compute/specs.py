@@ -22,12 +22,15 @@ from himalia_hub.core.db import Db
 from himalia_hub.core.errors import InvalidInput, NotFound
 from himalia_hub.core.tables import Setting
 
+SECTIONS = {"any": "training"}
+"""A scenario is its price section; what serves any is shown at the price of training."""
 SCENARIOS = ("notebook", "training", "inference", "annotation", "visualisation", "any")
 BASIC = "basic"
 KINDS = (BASIC, res.GPU, res.GPU_MIG, res.NPU, res.VNPU)
 LONGEST_NAME = 32
 LEAST_MEMORY = 16 * 2**20
 GIB = 2**30
+NOTHING = Resources(0, 0)
 SEEDED = "compute.specs_seeded"
 _SIZES = (
     ("CPU mini", 500, 1 * GIB),
@@ -36,6 +39,10 @@ _SIZES = (
     ("CPU large", 4000, 8 * GIB),
     ("CPU extra large", 8000, 16 * GIB),
 )
+
+
+def section_of(scenario: str | None) -> str:
+    return SECTIONS.get(scenario or "any", scenario or "any")
 
 
 def resources_of(spec: Any) -> Resources:
@@ -67,20 +74,23 @@ class Choice:
 
     basic: Any
     accelerator: Any | None = None
+    wish: Mapping[str, Any] | None = None
+    """Where the accelerator was not named but wished for: the wish and what it was resolved to (``wishes.py``)."""
 
     @property
     def resources(self) -> Resources:
         """Both added up: what one replica occupies, is counted, priced and billed."""
         one = resources_of(self.basic)
-        if self.accelerator is None:
-            return one
-        two = resources_of(self.accelerator)
-        return Resources(
-            cpu_millis=one.cpu_millis + two.cpu_millis,
-            memory_bytes=one.memory_bytes + two.memory_bytes,
-            disk_bytes=one.disk_bytes + two.disk_bytes,
-            accelerators=res.add(one.accelerators, two.accelerators),
-        )
+        return one if self.accelerator is None else add(one, resources_of(self.accelerator))
+
+    @property
+    def accelerator_id(self) -> int | None:
+        return None if self.accelerator is None else int(self.accelerator.id)
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What a workload's spec keeps of the choice."""
+        return {} if self.wish is None else {"wish": dict(self.wish)}
 
     def to_wire(self, price_per_hour_micros: int = 0) -> dict[str, Any]:
         """The basic spec with the resources of both, and which accelerator spec was added."""
@@ -88,7 +98,22 @@ class Choice:
             **to_wire(self.basic, price_per_hour_micros),
             "resources": resources_to_wire(self.resources),
             "accelerator_spec": accelerator_ref(self.accelerator),
+            "accelerator_wish": wish_to_wire(self.wish),
         }
+
+
+def add(one: Resources, two: Resources) -> Resources:
+    return Resources(
+        cpu_millis=one.cpu_millis + two.cpu_millis,
+        memory_bytes=one.memory_bytes + two.memory_bytes,
+        disk_bytes=one.disk_bytes + two.disk_bytes,
+        accelerators=res.add(one.accelerators, two.accelerators),
+    )
+
+
+def wish_to_wire(wish: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What was wished for, without what it was resolved to."""
+    return None if wish is None else {name: wish[name] for name in ("count", "memory_bytes", "frameworks")}
 
 
 def accelerator_ref(spec: Any | None) -> dict[str, Any] | None:
@@ -199,8 +224,22 @@ def get(db: Db, spec_id: int, *, field: str = "spec_id", scenario: str | None = 
     return row
 
 
-def check_fits(resources: Resources, nodes: Sequence[NodeCapacity]) -> None:
-    """Refuse counts that no one node has, naming the largest (CON-1)."""
+Counts = Mapping[str, tuple[int, ...]]
+"""How many of a card one start may have, where the topology does not allow any number."""
+
+
+def check_fits(resources: Resources, nodes: Sequence[NodeCapacity], counts: Counts) -> None:
+    """Refuse counts that no one node has, naming the largest (CON-1), or that a card's topology forbids (BEY-23)."""
+    for name, given in resources.accelerators.items():
+        if given not in counts.get(name, (given,)):
+            allowed = ", ".join(map(str, counts[name]))
+            raise InvalidInput(
+                f"accelerators.{name}: one start may have {allowed} of it; {given} was given.",
+                zh=f"accelerators.{name}：每个任务只能使用 {allowed} 张；填写的是 {given} 张。",
+                field=f"accelerators.{name}",
+                rule=f"one of {allowed}",
+                value=given,
+            )
     for name, asked in res.amounts(resources).items():
         most = res.largest(nodes, name)
         if asked > most:  # of basic specs accelerators are none, of the others CPU and memory
@@ -346,11 +385,11 @@ def _bad_shape(field: str, rule: str, rule_zh: str, value: Any) -> InvalidInput:
     )
 
 
-def create(session: Session, body: SpecCreate, nodes: Sequence[NodeCapacity]) -> ResourceSpec:
+def create(session: Session, body: SpecCreate, nodes: Sequence[NodeCapacity], counts: Counts) -> ResourceSpec:
     """A new size; refused when no node has that much."""
     values = {**body.model_dump(), "name": check_name(body.name)}
     check_shape(values)
-    check_fits(resources_of(body), nodes)
+    check_fits(resources_of(body), nodes, counts)
     moment = clock.now()
     row = ResourceSpec(created_at=moment, updated_at=moment, **values)
     session.add(row)
@@ -358,7 +397,7 @@ def create(session: Session, body: SpecCreate, nodes: Sequence[NodeCapacity]) ->
     return row
 
 
-def edit(session: Session, row: ResourceSpec, body: SpecUpdate, nodes: Sequence[NodeCapacity]) -> None:
+def edit(session: Session, row: ResourceSpec, body: SpecUpdate, nodes: Sequence[NodeCapacity], counts: Counts) -> None:
     """Change what is given; running work keeps what it was started with."""
     given = body.model_dump(exclude_unset=True)
     for name, value in given.items():
@@ -366,7 +405,7 @@ def edit(session: Session, row: ResourceSpec, body: SpecUpdate, nodes: Sequence[
             setattr(row, name, check_name(value) if name == "name" else value)
     columns = ("kind", "cpu_millis", "memory_bytes", "disk_bytes", "accelerators")
     check_shape({name: getattr(row, name) for name in columns})
-    check_fits(resources_of(row), nodes)
+    check_fits(resources_of(row), nodes, counts)
     row.version += 1
     row.updated_at = clock.now()
     session.flush()

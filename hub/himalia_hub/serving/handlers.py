@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from himalia_hub.api.context import Context
 from himalia_hub.api.routes import Raw, RouteTable
+from himalia_hub.compute import specs
 from himalia_hub.core import clock, objects, paging
 from himalia_hub.core.db import Db
 from himalia_hub.core.errors import NotFound
@@ -174,6 +175,7 @@ def list_revisions(ctx: Context, service_id: int) -> dict[str, Any]:
                 "variants": [
                     {
                         **{key: variant[key] for key in keys},
+                        "accelerator_wish": specs.wish_to_wire(variant.get("wish")),
                         "model": {key: variant["model"][key] for key in ("id", "name", "version")},
                     }
                     for variant in revision.variants

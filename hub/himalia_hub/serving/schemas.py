@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from himalia_hub.account.schemas import Ref
+from himalia_hub.compute.schemas import AcceleratorWish, TakesAccelerator
 from himalia_hub.core import paging
 
 
@@ -15,13 +16,12 @@ class _In(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class VariantIn(_In):
+class VariantIn(TakesAccelerator):
     name: Annotated[str | None, Field(max_length=32)] = None
     model_id: int
     version: Annotated[str, Field(max_length=64)]
     weight_percent: Annotated[int, Field(ge=0, le=100)] = 100
     spec_id: int
-    accelerator_spec_id: int | None = None
     replicas: Annotated[int, Field(ge=1, le=100)] = 1
     environment: Annotated[str, Field(max_length=128)] = ""
 
@@ -107,6 +107,7 @@ class RevisionVariant(BaseModel):
     replicas: int
     spec_id: int
     accelerator_spec_id: int | None
+    accelerator_wish: AcceleratorWish | None
     environment: str
 
 

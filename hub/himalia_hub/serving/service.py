@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from himalia_hub.auth import tokens
 from himalia_hub.auth.actor import Actor
-from himalia_hub.compute import specs
+from himalia_hub.compute import specs, wishes
+from himalia_hub.compute.assess import Part
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.environments import EnvironmentView
 from himalia_hub.compute.tables import Workload
@@ -34,11 +36,20 @@ def _environment(platform: Platform, name: str, field: str) -> str:
 
 
 def resolve(
-    platform: Platform, session: Session, actor: Actor, asked: Sequence[schemas.VariantIn]
+    platform: Platform,
+    session: Session,
+    actor: Actor,
+    asked: Sequence[schemas.VariantIn],
+    previous: Sequence[dict[str, Any]] = (),
 ) -> list[dict[str, Any]]:
-    """Check the variants and pin what they name: model version, manifest, spec, exact environment."""
+    """Check the variants and pin what they name: model version, manifest, spec, exact environment.
+
+    Args:
+        previous: Variants of the last revision; one with the same wish keeps the card that it has.
+    """
     plain = [variant.model_dump() for variant in asked]
     found = []
+    parts: list[Part] = []
     for position, (name, variant) in enumerate(zip(rules.check_variants(plain), plain, strict=True)):
         field = f"variants[{position}]"
         try:
@@ -51,9 +62,19 @@ def resolve(
                 rule="a version of a model of yours",
                 value=variant["version"],
             ) from None
-        spec = specs.choose(
-            session, variant["spec_id"], variant["accelerator_spec_id"], field=f"{field}.", scenario="inference"
+        spec = _same_card(session, name, asked[position], previous) or wishes.choose(
+            platform.get(Engine),
+            session,
+            actor,
+            variant["spec_id"],
+            variant["accelerator_spec_id"],
+            asked[position].accelerator_wish,
+            field=f"{field}.",
+            scenario="inference",
+            replicas=variant["replicas"],
+            before=parts,
         )
+        parts.append(Part(spec.resources, variant["replicas"]))
         found.append(
             {
                 "name": name,
@@ -66,13 +87,30 @@ def resolve(
                 "version_id": served.version_id,
                 "weight_percent": variant["weight_percent"],
                 "spec_id": variant["spec_id"],
-                "accelerator_spec_id": variant["accelerator_spec_id"],
+                "accelerator_spec_id": spec.accelerator_id,
+                "wish": spec.wish,
                 "spec": spec.to_wire(),
                 "replicas": variant["replicas"],
                 "environment": _environment(platform, variant["environment"], f"{field}.environment"),
             }
         )
     return found
+
+
+def _same_card(
+    session: Session, name: str, asked: schemas.VariantIn, previous: Sequence[dict[str, Any]]
+) -> specs.Choice | None:
+    """What an unchanged wish was resolved to before: an edit of something else moves no variant to another card."""
+    if asked.accelerator_wish is None:
+        return None
+    wish = asked.accelerator_wish.model_dump()
+    for variant in previous:
+        if variant["name"] == name and specs.wish_to_wire(variant.get("wish")) == wish:
+            offered = {one.id for one in specs.offered(session, "inference", "accelerator")}
+            if variant["accelerator_spec_id"] in offered:
+                found = specs.choose(session, asked.spec_id, variant["accelerator_spec_id"], scenario="inference")
+                return replace(found, wish=variant["wish"])
+    return None
 
 
 def create(platform: Platform, session: Session, actor: Actor, body: schemas.ServiceCreate) -> InferenceService:
@@ -137,7 +175,7 @@ def _deploy(platform: Platform, session: Session, actor: Actor, row: InferenceSe
         object_name=f"{row.name} {made.name}",
         resources=specs.choose(session, variant["spec_id"], variant["accelerator_spec_id"]).resources,
         replicas=made.replicas,
-        spec={"variant_id": made.id},
+        spec={"variant_id": made.id, "wish": variant.get("wish")},
     )
     made.workload_id = workload.id
     made.spec = {**made.spec, "price_per_hour_micros": workload.price_per_hour_micros}
@@ -175,7 +213,8 @@ def edit(
     if body.description is not None:
         row.description = names.check_text(body.description, rules.LONGEST_DESCRIPTION)
     if body.variants is not None:
-        variants = resolve(platform, session, actor, body.variants)
+        last = latest_revision(session, row.id, row.revision)
+        variants = resolve(platform, session, actor, body.variants, last)
         row.revision += 1
         _write_revision(session, actor, row, variants)
         if row.wanted == "running" and row.phase in ("deploying", "running"):

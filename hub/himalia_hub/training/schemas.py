@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from himalia_hub.account.schemas import Ref
+from himalia_hub.compute.schemas import TakesAccelerator
 from himalia_hub.core import paging
 
 
@@ -22,7 +23,7 @@ class VersionRef(_In):
     version: Annotated[str, Field(pattern=r"^V[0-9]{4,9}$")]
 
 
-class RunRequest(_In):
+class RunRequest(TakesAccelerator):
     """What a run is asked to be; kept as it was asked, so that a repetition asks the same."""
 
     algorithm_id: int
@@ -31,7 +32,6 @@ class RunRequest(_In):
     parameters: dict[str, Any] = {}
     argument_names: dict[str, str] = {}
     spec_id: int
-    accelerator_spec_id: int | None = None
     environment: Annotated[str, Field(max_length=128)] = ""
     longest_seconds: Annotated[int | None, Field(ge=0, le=10_000_000)] = None
 
@@ -41,7 +41,7 @@ class JobCreate(RunRequest):
     description: Annotated[str, Field(max_length=2000)] = ""
 
 
-class RunChange(_In):
+class RunChange(TakesAccelerator):
     """A new run of a job: what is left out is as in the last run."""
 
     algorithm_id: int | None = None
@@ -50,21 +50,19 @@ class RunChange(_In):
     parameters: dict[str, Any] | None = None
     argument_names: dict[str, str] | None = None
     spec_id: int | None = None
-    accelerator_spec_id: int | None = None
     environment: Annotated[str | None, Field(max_length=128)] = None
     longest_seconds: Annotated[int | None, Field(ge=0, le=10_000_000)] = None
     name: str | None = None
     description: str | None = None
 
 
-class ScriptCreate(_In):
+class ScriptCreate(TakesAccelerator):
     name: Annotated[str, Field(max_length=400)]
     code: str
     datasets: Annotated[list[VersionRef], Field(max_length=5)] = []
     parameters: dict[str, Any] = {}
     argument_names: dict[str, str] = {}
     spec_id: int
-    accelerator_spec_id: int | None = None
     environment: Annotated[str, Field(max_length=128)] = ""
     longest_seconds: Annotated[int | None, Field(ge=0, le=10_000_000)] = None
     description: Annotated[str, Field(max_length=2000)] = ""

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 import himalia
 from himalia_hub.auth.actor import Actor
-from himalia_hub.compute import specs
+from himalia_hub.compute import specs, wishes
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.environments import EnvironmentView
 from himalia_hub.compute.phases import ENDED
@@ -95,10 +95,16 @@ def _inputs(db: Db, actor: Actor, asked: Sequence[schemas.VersionRef]) -> list[d
     return found
 
 
+def _spec(platform: Platform, db: Db, actor: Actor, request: schemas.RunRequest | schemas.ScriptCreate) -> specs.Choice:
+    """The specs of a run; a wish is resolved to what is best now, and anew by each repetition."""
+    engine, named, wish = platform.get(Engine), request.accelerator_spec_id, request.accelerator_wish
+    return wishes.choose(engine, db, actor, request.spec_id, named, wish, scenario="training")
+
+
 def prepare(platform: Platform, db: Db, actor: Actor, request: schemas.RunRequest) -> Prepared:
     """Work a job's run out: look everything up, check it, build the command."""
     algorithm = algorithms.get(request.algorithm_id)
-    spec = specs.choose(db, request.spec_id, request.accelerator_spec_id, scenario="training")
+    spec = _spec(platform, db, actor, request)
     parameters = algorithm_rules.check_parameters(algorithm.parameters, request.parameters)
     mapping = rules.check_argument_names(request.argument_names)
     environment = exact_environment(platform, request.environment or algorithm.environment)
@@ -128,7 +134,7 @@ def prepare(platform: Platform, db: Db, actor: Actor, request: schemas.RunReques
 def prepare_script(platform: Platform, db: Db, actor: Actor, request: schemas.ScriptCreate) -> Prepared:
     """Work the run of a script out; the code travels with the plan."""
     rules.check_code(request.code)
-    spec = specs.choose(db, request.spec_id, request.accelerator_spec_id, scenario="training")
+    spec = _spec(platform, db, actor, request)
     parameters = rules.check_script_parameters(request.parameters)
     mapping = rules.check_argument_names(request.argument_names)
     environment = exact_environment(platform, request.environment)
@@ -202,7 +208,7 @@ def start(platform: Platform, session: Session, actor: Actor, job: Job, prepared
         object_number=run.number,
         object_name=f"{job.name} {rules.version_name(run.run_index)}",
         resources=prepared.spec.resources,
-        spec={"run_id": run.id},
+        spec={"run_id": run.id, **prepared.spec.kept},
         deadline_seconds=prepared.longest_seconds,
     )
     run.workload_id = workload.id
@@ -254,7 +260,10 @@ def changed(platform: Platform, session: Session, actor: Actor, job: Job, change
             rule="a job of an algorithm",
         )
     given = change.model_dump(mode="json", exclude_unset=True, exclude={"name", "description"})
-    request = schemas.RunRequest.model_validate({**last.request, **given})
+    before = dict(last.request)
+    if given.keys() & {"accelerator_spec_id", "accelerator_wish"}:  # naming one takes the place of a wish, and back
+        before |= {"accelerator_spec_id": None, "accelerator_wish": None}
+    request = schemas.RunRequest.model_validate({**before, **given})
     return prepare(platform, session, actor, request)
 
 

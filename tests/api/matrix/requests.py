@@ -236,6 +236,9 @@ REQUESTS: dict[str, Ask] = {
     "GET /quota-sheets": Ask(query={"level": "user"}),
     "GET /checklist": Ask(),
     "GET /profiles": Ask(query={"scenario": "notebook"}),
+    "POST /accelerators/resolve": Ask(
+        body=lambda shelf, spec: {"spec_id": spec, "memory_bytes": 24 * 2**30}, changed={"count": 2}
+    ),
     "POST /verdict": Ask(body=lambda shelf, spec: {"spec_id": spec, "scenario": "training"}, changed={"replicas": 2}),
     "GET /environments": Ask(),
     "POST /pod-preview": Ask(body=lambda shelf, spec: {"spec_id": spec, "environment": "science"}),

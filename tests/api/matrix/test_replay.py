@@ -25,6 +25,7 @@ WRITES = {name: route for name, route in cells.public_routes().items() if route.
 NOT_KEPT = {
     "POST /api-tokens": "its answer holds a secret, which is never stored",
     "POST /inference-services/{service_id}/keys": "its answer holds a secret, which is never stored",
+    "POST /accelerators/resolve": "changes nothing",
     "POST /verdict": "changes nothing",
     "POST /pod-preview": "changes nothing",
     "POST /imports/{number}/files": "idempotent by content: a file again gives the same result",

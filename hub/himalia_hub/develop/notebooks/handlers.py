@@ -110,6 +110,7 @@ def create_notebook(ctx: Context, body: schemas.NotebookCreate) -> Reply:
         name=body.name,
         spec_id=body.spec_id,
         accelerator_spec_id=body.accelerator_spec_id,
+        accelerator_wish=body.accelerator_wish,
         environment=body.environment,
         description=body.description,
         bindings=body.bindings,

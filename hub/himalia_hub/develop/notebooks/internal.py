@@ -168,6 +168,7 @@ def create(ctx: Context, body: schemas.HubCreate) -> Reply:
         name=body.name,
         spec_id=body.spec_id,
         accelerator_spec_id=body.accelerator_spec_id,
+        accelerator_wish=body.accelerator_wish,
         environment=body.environment,
         description=body.description,
         profile=profiles.chosen(ctx.told, body.profile, body.profile_options),

@@ -10,12 +10,14 @@ from himalia_hub.account.schemas import Ref
 from himalia_hub.compute.schemas import (
     AcceleratorRef,
     Accelerators,
+    AcceleratorWish,
     Bytes,
     Millis,
     PhaseWord,
     Resources,
     SpecKind,
     Step,
+    TakesAccelerator,
     WorkloadOut,
 )
 from himalia_hub.core.errors import BrokenRule
@@ -45,11 +47,9 @@ class BindingIn(BaseModel):
     version: Annotated[str, Field(max_length=16)]
 
 
-class NotebookCreate(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class NotebookCreate(TakesAccelerator):
     name: Annotated[str, Field(min_length=1, max_length=30)]
     spec_id: int
-    accelerator_spec_id: int | None = None
     environment: Annotated[str, Field(max_length=64)] = ""
     bindings: Annotated[list[BindingIn], Field(max_length=MAX_BINDINGS)] = []
     description: Annotated[str, Field(max_length=255)] = ""
@@ -101,6 +101,8 @@ class SpecRef(BaseModel):
     name: str
     resources: Resources
     accelerator_spec: AcceleratorRef | None = None
+    accelerator_wish: AcceleratorWish | None = None
+    """Where the accelerator was wished for: each start resolves it anew."""
 
 
 class ChosenProfile(BaseModel):
@@ -217,12 +219,10 @@ class PodPreview(BaseModel):
 # -- the hub's side ---------------------------------------------------------------------------
 
 
-class HubCreate(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class HubCreate(TakesAccelerator):
     hub_user: Annotated[str, Field(max_length=32)]
     name: Annotated[str, Field(min_length=1, max_length=30)]
     spec_id: int
-    accelerator_spec_id: int | None = None
     environment: Annotated[str, Field(max_length=64)] = ""
     description: Annotated[str, Field(max_length=255)] = ""
     profile: Slug | None = None

@@ -11,10 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from himalia_hub.auth.actor import Actor
-from himalia_hub.compute import specs
+from himalia_hub.compute import specs, wishes
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.environments import EnvironmentView
 from himalia_hub.compute.phases import ENDED, Phase
+from himalia_hub.compute.schemas import AcceleratorWish
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock, objects
 from himalia_hub.core.db import Db
@@ -73,6 +74,7 @@ def create(
     spec_id: int,
     environment: str,
     accelerator_spec_id: int | None = None,
+    accelerator_wish: AcceleratorWish | None = None,
     description: str = "",
     bindings: list[BindingIn] | None = None,
     profile: profiles.Kept | None = None,
@@ -85,7 +87,8 @@ def create(
         InvalidInput, QuotaExceeded, BalanceTooLow: Nothing is made.
     """
     name = check_name(name, 30)
-    specs.choose(session, spec_id, accelerator_spec_id, scenario="notebook")
+    engine = platform.get(Engine)
+    spec = wishes.choose(engine, session, actor, spec_id, accelerator_spec_id, accelerator_wish, scenario="notebook")
     reference = _environment(platform, environment)
     values = objects.new_owned(session, actor, "notebook")
     row = Notebook(
@@ -94,7 +97,7 @@ def create(
         server_name=f"n{values['number']}",
         description=description,
         spec_id=spec_id,
-        accelerator_spec_id=accelerator_spec_id,
+        accelerator_spec_id=spec.accelerator_id,
         environment=environment or reference.rpartition("-")[0],
         bindings=_bindings(session, actor, bindings or []),
         profile=profile,
@@ -104,12 +107,18 @@ def create(
     session.flush()
     objects.touch(session, "notebook", row, op="created")
     if start_now:
-        start(platform, session, actor, row)
+        start(platform, session, actor, row, spec)
     return row
 
 
-def start(platform: Platform, session: Session, actor: Actor, row: Notebook) -> Workload:
-    """Submit a start of a stopped notebook; the hub is asked once the reservation is held."""
+def start(
+    platform: Platform, session: Session, actor: Actor, row: Notebook, spec: specs.Choice | None = None
+) -> Workload:
+    """Submit a start of a stopped notebook; the hub is asked once the reservation is held.
+
+    Args:
+        spec: What was chosen a moment ago; left out it is chosen anew, and so is what a wish comes to.
+    """
     if row.phase not in ENDED:
         raise InvalidTransition(
             f"The notebook is {row.phase}; only a stopped one can be started.",
@@ -117,7 +126,11 @@ def start(platform: Platform, session: Session, actor: Actor, row: Notebook) -> 
             rule="stopped or failed",
             value=row.phase,
         )
-    spec = specs.choose(session, row.spec_id, row.accelerator_spec_id, scenario="notebook")
+    if spec is None:
+        wish = wishes.wish_of(session, row.workload_id, row.accelerator_spec_id)
+        named = row.accelerator_spec_id if wish is None else None
+        spec = wishes.choose(platform.get(Engine), session, actor, row.spec_id, named, wish, scenario="notebook")
+        row.accelerator_spec_id = spec.accelerator_id
     facts = []
     for binding in row.bindings:
         found = version_for_workload(session, actor, binding["id"], binding["version"])
@@ -135,6 +148,7 @@ def start(platform: Platform, session: Session, actor: Actor, row: Notebook) -> 
             "bindings": facts,
             "first": row.starts == 0,
             "profile": row.profile,
+            **spec.kept,
         },
     )
     row.starts += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -42,6 +42,7 @@ class Renderer:
         engine = platform.get(Engine)
         ids = [row.workload_id for row in rows if row.workload_id is not None]
         self._workloads = wire.many(engine, db, language, ids) if ids else {}
+        self._wishes = _wishes(db, ids) if ids else {}
         spec_ids = {row.spec_id for row in rows} | {row.accelerator_spec_id for row in rows}
         found = db.execute(sa.select(ResourceSpec.__table__).where(ResourceSpec.id.in_(spec_ids - {None})))
         self._specs = {spec.id: spec for spec in found}
@@ -73,7 +74,13 @@ class Renderer:
             "name": choice.basic.name,
             "resources": specs.resources_to_wire(choice.resources),
             "accelerator_spec": specs.accelerator_ref(choice.accelerator),
+            "accelerator_wish": specs.wish_to_wire(self._wish(row)),
         }
+
+    def _wish(self, row: Any) -> Mapping[str, Any] | None:
+        """What the last start wished for, while the notebook is not edited to something else."""
+        kept = self._wishes.get(row.workload_id)
+        return kept if kept is not None and kept["accelerator_spec_id"] == row.accelerator_spec_id else None
 
     def render(self, row: Any) -> dict[str, Any]:
         """The ``Notebook`` of the API."""
@@ -132,6 +139,11 @@ class Renderer:
             "expected_start_seconds": row.start_seconds if row.start_seconds is not None else usual_seconds,
             "version": row.version,
         }
+
+
+def _wishes(db: Db, ids: Sequence[int]) -> dict[int, Mapping[str, Any]]:
+    rows = db.execute(sa.select(Workload.id, Workload.spec).where(Workload.id.in_(ids)))
+    return {row.id: row.spec["wish"] for row in rows if row.spec.get("wish")}
 
 
 def lab_url(platform: Platform, row: Any) -> str:
