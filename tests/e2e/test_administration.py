@@ -271,7 +271,8 @@ def test_the_platforms_administrator(desk: Callable[..., Desk], suffix: str, org
     main = at.go("Audit log")
     expect(main.get_by_role("row").filter(has_text="policy").first).to_be_visible()
     at.shot("audit")
-    main.get_by_role("row").filter(has_text="replace_policy").first.click()
+    main.get_by_role("row").filter(has_text="Change the security policy").first.click()
+    expect(main).to_contain_text("security.replace_policy")
     expect(main).to_contain_text("password minimum")
     expect(main).to_contain_text("After")
 

@@ -37,8 +37,11 @@ export interface Entry {
   roles: string[];
   address: string;
   session: string;
+  /** The name, which never changes, and what it is called in this language. */
   action: string;
+  action_words: string;
   object_kind: string;
+  object_words: string;
   object: string;
   outcome: string;
   detail: Record<string, unknown>;
@@ -56,7 +59,7 @@ const filters = (): Filter[] => [
 ];
 
 const who = (one: Entry): string => (one.by_platform && !one.actor ? t('audit.platform') : one.actor || '–');
-const what = (one: Entry): string => [tValue('auditKind', one.object_kind), one.object].filter(part => part && part !== '–').join(' ');
+const what = (one: Entry): string => [one.object_words, one.object].filter(Boolean).join(' ');
 
 function Outcome({ of }: { of: string }): JSX.Element {
   return <span className={of === 'refused' || of === 'failed' ? 'hm-fail' : of === 'done' ? 'hm-run' : 'hm-muted'}>{tValue('audit.outcome', of)}</span>;
@@ -65,7 +68,7 @@ function Outcome({ of }: { of: string }): JSX.Element {
 const columns = (): Column<Entry>[] => [
   { id: 'at', title: t('audit.at'), width: 128, cell: one => <Time at={one.at} /> },
   { id: 'actor', title: t('audit.actor'), width: 120, grow: 1, cell: one => <b>{who(one)}</b> },
-  { id: 'action', title: t('audit.action'), width: 180, grow: 2, cell: one => one.action },
+  { id: 'action', title: t('audit.action'), width: 180, grow: 2, cell: one => <span title={one.action}>{one.action_words}</span> },
   { id: 'object', title: t('audit.object'), width: 150, grow: 1, above: 560, cell: one => <span className="hm-muted">{what(one) || '–'}</span> },
   { id: 'outcome', title: t('audit.outcome'), width: 88, cell: one => <Outcome of={one.outcome} /> },
   { id: 'organisation', title: t('record.organisation'), width: 110, above: 900, cell: one => <span className="hm-muted">{one.organisation?.name ?? '–'}</span> },
@@ -116,7 +119,7 @@ function Log(): JSX.Element {
       columns={columns()}
       searchLabel={t('audit.search')}
       id={one => one.id}
-      name={one => one.action}
+      name={one => one.action_words}
       onOpen={one => place.open(one.id)}
       aside={
         <span className="hm-range">
@@ -155,7 +158,7 @@ function EntryPage({ id }: { id: number }): JSX.Element {
         <RecordPage
           list={t('audit.title')}
           onBack={place.close}
-          title={one.action}
+          title={one.action_words}
           aside={<Outcome of={one.outcome} />}
           facts={[
             { label: t('audit.at'), value: formatFull(one.at) },
@@ -168,6 +171,7 @@ function EntryPage({ id }: { id: number }): JSX.Element {
             <dl className="hm-factlist">
               {(
                 [
+                  ['audit.name', one.action],
                   ['audit.category', tValue('audit.category', one.category)],
                   ['record.organisation', one.organisation?.name ?? '–'],
                   ['audit.roles', roleWords(one.roles, roles.data ?? []) || '–'],

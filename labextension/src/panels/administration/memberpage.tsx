@@ -1,6 +1,7 @@
 /** One member: what is known, roles and department, quota, what the roles permit; and what is done to a member. */
 import { useQuery } from '@tanstack/react-query';
 import { useState, type JSX } from 'react';
+import { AsCode } from '../../components/ascode';
 import { Button } from '../../components/basics';
 import { Empty, ErrorView, SkeletonRows, toast, toastError } from '../../components/feedback';
 import { RadioCards } from '../../components/fields';
@@ -14,6 +15,7 @@ import { useMe } from '../../queries/account';
 import { useChoices, useRecord, useRecordChanges } from '../../queries/records';
 import { administers } from '../../queries/standing';
 import { DEPARTMENTS, MEMBERS, useScoped, type Department, type Member, type Role, type SignInLink } from './collections';
+import { memberCode } from './membercode';
 import { ACTIVATE, MANAGE, MemberState } from './members';
 import { Ask, Loaded, Once } from './parts';
 import { MemberPicker, memberName, type Chosen } from './people';
@@ -23,6 +25,7 @@ import { EditForm, NewForm, NewPage, Parts, RecordActions } from './record';
 import { roleChoices } from './rolewords';
 import { useRoles } from './roles';
 import { useScope } from './scope';
+import { ResetFactor, factorWords, useSecondFactor } from './secondfactor';
 
 interface Values {
   display_name: string;
@@ -124,7 +127,9 @@ export function MemberPage({ id }: { id: number }): JSX.Element {
   const changes = useRecordChanges(of, ['department', 'group', 'quota']);
   const leave = useLeave();
   const me = useMe().data;
-  const [linking, setLinking] = useState(false);
+  const { organisation } = useScope();
+  const factor = useSecondFactor(id);
+  const [asking, setAsking] = useState<'link' | 'factor' | null>(null);
   const [link, setLink] = useState<SignInLink | null>(null);
   const [manage, activate] = [administers(me, MANAGE), administers(me, ACTIVATE)];
   return (
@@ -137,13 +142,14 @@ export function MemberPage({ id }: { id: number }): JSX.Element {
           aside={<MemberState member={one} />}
           actions={
             <>
+              <AsCode forms={memberCode(one, organisation)} />
               {activate && one.locked_until && Date.parse(one.locked_until) > Date.now() && (
                 <Button icon="key" onClick={() => leave(() => void changes.act(one.id, 'unlock').then(() => toast(t('members.unlocked', { name: memberName(one) })), toastError))}>
                   {t('members.unlock')}
                 </Button>
               )}
               {activate && one.source === 'local' && (
-                <Button icon="link" onClick={() => leave(() => setLinking(true))}>
+                <Button icon="link" onClick={() => leave(() => setAsking('link'))}>
                   {t('members.link')}
                 </Button>
               )}
@@ -154,6 +160,11 @@ export function MemberPage({ id }: { id: number }): JSX.Element {
                 enabled={one.enabled}
                 turn={on => changes.act(one.id, on ? 'enable' : 'disable')}
                 disableText={t('members.disableText')}
+                more={
+                  activate && factor?.methods.length && one.id !== me?.user.id
+                    ? [{ id: 'factor', label: t('factor.reset'), icon: 'key', danger: true, onSelect: () => leave(() => setAsking('factor')) }]
+                    : []
+                }
                 askDelete={(close, deleted) => <DeleteMember member={one} onClose={close} onDone={deleted} />}
               />
             </>
@@ -163,6 +174,7 @@ export function MemberPage({ id }: { id: number }): JSX.Element {
             { label: t('members.source'), value: one.source === 'local' ? t('members.local') : one.source },
             { label: t('record.organisation'), value: one.organisation.name },
             { label: t('groups.title'), value: one.groups.map(group => group.name).join(', ') || '–' },
+            { label: t('factor.title'), value: factorWords(factor) },
             { label: t('members.lastSignIn'), value: one.last_sign_in_at ? formatMoment(one.last_sign_in_at) : t('members.never') },
             { label: t('record.created'), value: formatMoment(one.created_at) }
           ]}
@@ -195,11 +207,12 @@ export function MemberPage({ id }: { id: number }): JSX.Element {
               )}
             </Loaded>
           )}
-          {linking && (
-            <Ask title={t('members.link')} accept={t('members.linkMake')} run={() => changes.act<SignInLink>(one.id, 'link').then(setLink)} onClose={() => setLinking(false)}>
+          {asking === 'link' && (
+            <Ask title={t('members.link')} accept={t('members.linkMake')} run={() => changes.act<SignInLink>(one.id, 'link').then(setLink)} onClose={() => setAsking(null)}>
               <p>{t('members.linkAsk', { name: memberName(one) })}</p>
             </Ask>
           )}
+          {asking === 'factor' && factor && <ResetFactor member={one} factor={factor} onClose={() => setAsking(null)} />}
           {link && <LinkShown link={link} onClose={() => setLink(null)} />}
         </RecordPage>
       )}
