@@ -17,6 +17,7 @@ from jupyterhub.handlers.login import LoginHandler, LogoutHandler
 from tornado import web
 
 from himalia_hub.auth.authenticator import auth_model, end_sessions
+from himalia_hub.config import profiles
 from himalia_hub.config.language import COOKIE, LANGUAGES, language_of
 from himalia_hub.config.platform_client import PlatformClient, Refused, Unreachable
 from himalia_hub.config.settings import HubSettings, user_origin
@@ -450,7 +451,8 @@ class StartDataHandler(HimaliaPage):
             self.refuse(error)
 
 
-_NOTEBOOK_FIELDS = ("name", "spec_id", "accelerator_spec_id", "environment", "description")
+_PROFILE_FIELDS = ("profile", "profile_options")
+_NOTEBOOK_FIELDS = ("name", "spec_id", "accelerator_spec_id", "environment", "description", *_PROFILE_FIELDS)
 
 
 class StartNotebookHandler(HimaliaPage):
@@ -469,12 +471,15 @@ class StartNotebookHandler(HimaliaPage):
 
 
 class NotebookActionHandler(HimaliaPage):
-    """Start, stop or delete one of the person's notebooks."""
+    """Start, stop or delete one of the person's notebooks; start it with another profile."""
 
     async def post(self, server: str, action: str) -> None:
         user = self.signed_in()
+        body = self.body() if action == "start" else {}
+        wanted = {key: body[key] for key in _PROFILE_FIELDS if key in body}
+        path = f"notebooks/{user.name}/{server}/{action}"
         try:
-            answer = await self.platform.post(f"notebooks/{user.name}/{server}/{action}", language=self.language)
+            answer = await self.platform.post(path, wanted, language=self.language)
         except (Refused, Unreachable) as error:
             self.refuse(error)
             return
@@ -489,12 +494,18 @@ class ToStartPage(HimaliaPage):
 
 
 async def start_page(handler: HimaliaPage, user: Any) -> dict[str, Any]:
-    """The platform's start page with the address of each notebook that the hub serves."""
+    """The platform's start page with what only the hub knows: the person's profiles, addresses of notebooks."""
     chosen = handler.get_query_argument("accelerator", "")
     accelerator = int(chosen) if chosen.isascii() and chosen.isdigit() and 0 < len(chosen) < 16 else None
     page: dict[str, Any] = await handler.platform.get(
         "start-page", user=user.name, language=handler.language, accelerator=accelerator or None
     )
+    page["spawn_profiles"], page["spawn_profiles_problem"] = [], ""
+    try:
+        page["spawn_profiles"] = await profiles.offered(user)
+    except profiles.ProfilesBroken as error:
+        told = profiles.broken(error)
+        page["spawn_profiles_problem"] = told["detail_zh" if handler.language == "zh" else "detail"]
     origin = user_origin(_hub_settings().hub_url, user.name)
     for notebook in page["notebooks"]:
         server = notebook["server_name"]

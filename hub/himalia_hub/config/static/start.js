@@ -30,6 +30,8 @@
   let accelerator = null;
   let nameTouched = false;
   let timer = 0;
+  let choosing = null; // the notebook that another profile is chosen for
+  const spawnProfile = profileFields.make(byId('spawn-profile'));
   const drawn = {};
 
   function shape(tag, attributes) {
@@ -110,14 +112,15 @@
 
   function drawAll() {
     if (!profile()) {
-      const first = page.profiles.find(entry => STARTS.has(entry.verdict.verdict));
-      chosen = (first ?? page.profiles[0])?.spec.id ?? null;
+      const startable = page.profiles.filter(entry => STARTS.has(entry.verdict.verdict));
+      const last = startable.find(entry => entry.spec.id === page.last?.spec_id);
+      chosen = (last ?? startable[0] ?? page.profiles[0])?.spec.id ?? null;
     }
     drawHead();
     draw('profiles', [page.profiles, chosen], byId('profiles'), profileRows);
     draw('left', [profile()?.verdict.levels, chosen], byId('left'), leftTable);
     drawForm();
-    draw('notebooks', page.notebooks, byId('notebooks'), () => page.notebooks.map(notebookCard));
+    draw('notebooks', [page.notebooks, page.spawn_profiles, choosing], byId('notebooks'), () => page.notebooks.map(notebookCard));
   }
 
   function drawHead() {
@@ -201,10 +204,14 @@
         el('option', { value: item.name, disabled: item.state !== 'ready' },
           item.state === 'ready' ? item.title : `${item.title} (${t('start.building')})`)));
     if (!select.dataset.set && page.environments.length) {
-      select.value = page.default_environment ?? page.environments[0].name;
+      const last = page.environments.find(item => item.state === 'ready' && item.title === environmentTitle(page.last?.environment));
+      select.value = last?.name ?? page.default_environment ?? page.environments[0].name;
       select.dataset.set = '1';
     }
     drawAccelerators();
+    spawnProfile.show(page.spawn_profiles, page.last?.profile);
+    byId('spawn-profile-problem').textContent = page.spawn_profiles_problem;
+    byId('spawn-profile-problem').hidden = !page.spawn_profiles_problem;
     const environment = page.environments.find(item => item.name === select.value);
     byId('environment-facts').textContent = environment
       ? t('start.python', {
@@ -250,7 +257,7 @@
   // One notebook: what it is, what it does, and while it starts its steps.
   function notebookCard(item) {
     const card = el('section', { class: 'card', 'aria-label': item.name, 'data-notebook': item.server_name, 'data-phase': item.phase });
-    const facts = [item.spec?.name, environmentTitle(item.environment), item.price_per_hour_micros ? `${money(item.price_per_hour_micros, 2)}${t('start.per_hour')}` : null,
+    const facts = [item.spec?.name, environmentTitle(item.environment), item.profile?.name, item.price_per_hour_micros ? `${money(item.price_per_hour_micros, 2)}${t('start.per_hour')}` : null,
       item.cost_micros ? t('nb.so_far', { cost: money(item.cost_micros, 2) }) : null,
       item.queue_position ? t('nb.queue', { position: item.queue_position }) : null,
       item.expected_start_at ? t('nb.expected', { time: moment(item.expected_start_at) }) : null].filter(Boolean).join(' · ');
@@ -258,7 +265,25 @@
       item.server_name === opening() && MOVING.has(item.phase) ? el('span', { class: 'muted sm' }, t('nb.opens')) : null, ...actions(item)));
     if (MOVING.has(item.phase) && item.steps?.length) card.append(...tree(item));
     if (item.phase === 'failed' || item.phase === 'timed_out') card.append(...failure(item));
+    if (ENDED.has(item.phase)) card.append(...otherProfile(item));
     return card;
+  }
+
+  // A profile that the configuration has no longer refuses the start: another one is chosen here.
+  function otherProfile(item) {
+    const gone = item.profile && page.spawn_profiles.length && !page.spawn_profiles.some(one => one.slug === item.profile.slug);
+    if (!gone && choosing !== item.server_name) return [];
+    const id = `profile-${item.server_name}`;
+    if (choosing !== item.server_name) {
+      return [el('div', { class: 'cause fail' }, t('nb.profile_gone', { profile: item.profile.name }),
+        el('button', { class: 'btn sm', type: 'button', id, on: { click: () => { choosing = item.server_name; drawAll(); byId('other-profile')?.focus(); } } }, t('nb.profile_other')))];
+    }
+    const rows = el('div', { class: 'rows' });
+    const fields = profileFields.make(rows, 'other-');
+    fields.show(page.spawn_profiles, item.profile);
+    const form = el('form', { class: 'form part', on: { submit: event => { event.preventDefault(); perform(item, 'start', fields.body()); } } }, rows, el('span'),
+      el('button', { class: 'btn', id }, icon('play', 's12'), t('start.go', { name: item.name })));
+    return [form];
   }
 
   function phasePill(item) {
@@ -394,7 +419,7 @@
     try {
       const made = await call('/hub/himalia/api/notebooks', {
         name: byId('name').value.trim(), spec_id: chosen, accelerator_spec_id: accelerator, environment: byId('environment').value,
-        description: byId('description').value.trim()
+        description: byId('description').value.trim(), ...spawnProfile.body()
       });
       sessionStorage.setItem('himalia-opening', made.server_name);
       nameTouched = false;
@@ -410,14 +435,17 @@
     await refresh();
   }
 
-  async function perform(item, verb) {
+  async function perform(item, verb, body = {}) {
     if (verb === 'delete' && !confirm(t('nb.delete_sure', { name: item.name }))) return;
     say(null);
     if (verb === 'start') sessionStorage.setItem('himalia-opening', item.server_name);
     if (verb === 'stop' && opening() === item.server_name) sessionStorage.removeItem('himalia-opening');
     try {
-      await call(`/hub/himalia/api/notebooks/${item.server_name}/${verb}`, {});
+      await call(`/hub/himalia/api/notebooks/${item.server_name}/${verb}`, body);
+      if (choosing === item.server_name) choosing = null;
     } catch (error) {
+      if (verb === 'start') sessionStorage.removeItem('himalia-opening');
+      if (error.problem?.code === 'profile_gone') choosing = item.server_name;
       say(error.problem ?? { detail: t('error.lost') });
     }
     await refresh();
