@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from himalia_hub.backends.protocol import NodeCapacity, Resources
 from himalia_hub.compute import queue, quotas
 from himalia_hub.compute import resources as res
+from himalia_hub.compute.expected import Expected
 from himalia_hub.compute.phases import Phase
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock, money
@@ -50,12 +51,18 @@ class Assessment:
     lacks: str | None
     """The resource it would wait for."""
     position: int
-    expected_start_at: datetime | None
+    bound_at: datetime | None
+    """By when deadlines alone make room; None when somebody would have to stop something."""
 
     @property
     def too_dear(self) -> bool:
         """The hold is not covered; what costs nothing always starts (TEN-4)."""
         return self.estimate.hold_micros > max(0, self.estimate.balance_micros)
+
+    @property
+    def waits(self) -> bool:
+        """It may be submitted and has no room yet."""
+        return self.too_big is None and self.short is None and not self.too_dear and not self.fits_now
 
 
 def too_big(
@@ -221,7 +228,7 @@ def assess_parts(situation: Situation, parts: Sequence[Part], estimate: Estimate
         fits_now=fits_now,
         lacks=lacks,
         position=len(ahead) + 1,
-        expected_start_at=None if fits_now else queue.expected_start(asked, ahead, capacity, occupying),
+        bound_at=None if fits_now else queue.expected_start(asked, ahead, capacity, occupying),
     )
 
 
@@ -293,8 +300,8 @@ def never_fits(big: TooBig) -> InvalidInput:
     return error
 
 
-def verdict(found: Assessment, *, permitted: bool = True) -> dict[str, Any]:
-    """The ``Verdict`` of the API."""
+def verdict(found: Assessment, *, permitted: bool = True, expected: Expected | None = None) -> dict[str, Any]:
+    """The ``Verdict`` of the API; ``expected`` is when it probably starts, if it waits."""
     kind, text, text_zh = "starts_now", "This starts now.", "可立即启动。"
     resource = level = asked = used = limit = None
     position: int | None = None
@@ -321,8 +328,10 @@ def verdict(found: Assessment, *, permitted: bool = True) -> dict[str, Any]:
     elif not found.fits_now:
         kind, position, resource = "waits", found.position, found.lacks
         what, what_zh = (res.name_en(resource), res.name_zh(resource)) if resource else ("room", "资源")
-        text = f"This waits for {what} in place {position} of the queue."
-        text_zh = f"需要排队等待{what_zh}，排在第 {position} 位。"
+        expected = expected or Expected(None, found.bound_at)
+        when, when_zh = expected.words(clock.now())
+        text = f"This waits for {what} in place {position} of the queue{when and f': {when}'}."
+        text_zh = f"需要排队等待{what_zh}，排在第 {position} 位{when_zh and f'：{when_zh}'}。"
     return {
         "verdict": kind,
         "sentence": text,
@@ -335,7 +344,8 @@ def verdict(found: Assessment, *, permitted: bool = True) -> dict[str, Any]:
         "missing": list(found.short.missing) if kind == "over_quota" and found.short else [],
         "uses": {name: amount for name, amount in found.asked.items() if amount},
         "queue_position": position,
-        "expected_start_at": clock.to_wire(found.expected_start_at) if kind == "waits" else None,
+        "expected_start_at": clock.to_wire(expected.start_at) if kind == "waits" and expected else None,
+        "expected_start_latest_at": clock.to_wire(expected.latest_at) if kind == "waits" and expected else None,
         "price_per_hour_micros": found.estimate.price_per_hour_micros,
         "hold_micros": found.estimate.hold_micros,
         "balance_micros": found.estimate.balance_micros,

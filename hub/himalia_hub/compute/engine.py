@@ -24,10 +24,11 @@ from himalia_hub.backends.local.cache import ContentSource
 from himalia_hub.backends.protocol import Backend, NodeCapacity, Resources
 from himalia_hub.compute import assess, cards, queue, quotas, storage
 from himalia_hub.compute import resources as res
-from himalia_hub.compute.assess import Part
+from himalia_hub.compute.assess import Assessment, Part
 from himalia_hub.compute.explain import NOTHING, Explanation
 from himalia_hub.compute.kinds import Translator
 from himalia_hub.compute.live import LiveView
+from himalia_hub.compute.outlook import Outlook
 from himalia_hub.compute.phases import ENDED, Phase, Reason
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock, objects
@@ -58,6 +59,7 @@ class Engine:
     single_machine: bool = True
     nodes: tuple[NodeCapacity, ...] = ()
     live: LiveView = field(default_factory=LiveView)
+    outlook: Outlook = field(default_factory=Outlook)
     draining: bool = False
     _kinds: dict[str, Translator] = field(default_factory=dict)
     _launches: dict[tuple[int, int], Any] = field(default_factory=dict)
@@ -122,7 +124,8 @@ class Engine:
         self, db: Db, actor: Actor, resources: Resources, replicas: int, section: str, *, permitted: bool = True
     ) -> dict[str, Any]:
         """The wire's ``Verdict`` of such a start by this actor (BEY-1)."""
-        return assess.verdict(self.assess(db, payer_of(actor), resources, replicas, section), permitted=permitted)
+        found = self.assess(db, payer_of(actor), resources, replicas, section)
+        return self._verdicts(db, [found], permitted=permitted)[0]
 
     def verdict_of_parts(
         self, db: Db, actor: Actor, parts: Sequence[Part], section: str, *, permitted: bool = True
@@ -135,18 +138,25 @@ class Engine:
             hold_micros=sum(cost.hold_micros for cost in costs),
             balance_micros=costs[0].balance_micros,
         )
-        return assess.verdict(assess.assess_parts(situation, parts, estimate), permitted=permitted)
+        return self._verdicts(db, [assess.assess_parts(situation, parts, estimate)], permitted=permitted)[0]
 
     def verdicts(
         self, db: Db, actor: Actor, sizes: Sequence[Resources], section: str, *, permitted: bool = True
     ) -> list[dict[str, Any]]:
         """The same for one replica of each of several sizes, from one look."""
         situation = self.look(db, payer_of(actor))
-        answer = []
+        found = []
         for size in sizes:
             estimate = self.budget.estimate(db, actor.tenant_id, size, 1, section)
-            answer.append(assess.verdict(assess.assess(situation, size, 1, estimate), permitted=permitted))
-        return answer
+            found.append(assess.assess(situation, size, 1, estimate))
+        return self._verdicts(db, found, permitted=permitted)
+
+    def _verdicts(self, db: Db, found: Sequence[Assessment], *, permitted: bool) -> list[dict[str, Any]]:
+        """Verdicts of starts, with when they would probably begin (BEY-3)."""
+        waits = [one for one in found if one.waits] if permitted else []
+        asking = [(one.asked, one.bound_at) for one in waits]
+        expected = dict(zip(map(id, waits), self.outlook.of_asking(db, res.total(self.nodes), asking), strict=True))
+        return [assess.verdict(one, permitted=permitted, expected=expected.get(id(one))) for one in found]
 
     def quota(self, db: Db, actor: Actor) -> list[dict[str, Any]]:
         """The actor's levels, without a request in mind."""

@@ -71,6 +71,9 @@ class WorkloadOut(BaseModel):
     phase_since: str
     queue_position: int | None
     expected_start_at: str | None
+    """By when it starts in half of the cases (P50), from how long such work lasted; null where too little is known."""
+    expected_start_latest_at: str | None
+    """By when it starts in nine of ten cases (P90); with too little history by when deadlines alone make room."""
     attempt: int
     replicas_ready: int
     replicas_total: int
@@ -126,6 +129,9 @@ class Verdict(BaseModel):
     """What the start would occupy, all replicas together."""
     queue_position: int | None
     expected_start_at: str | None
+    """By when it starts in half of the cases (P50), from how long such work lasted; null where too little is known."""
+    expected_start_latest_at: str | None
+    """By when it starts in nine of ten cases (P90); with too little history by when deadlines alone make room."""
     price_per_hour_micros: int
     hold_micros: int
     balance_micros: int
@@ -244,6 +250,8 @@ class AcceleratorAnswer(BaseModel):
 
     wish: AcceleratorWish
     offers: list[AcceleratorOffer]
+    frameworks: list[str]
+    """Those that the accelerators on offer run, whatever was wished for."""
     why: str
     """Why the first offer would be taken."""
     why_zh: str

@@ -7,9 +7,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from himalia_hub.compute import assess, live, queue, specs
+from himalia_hub.compute import assess, live, specs
 from himalia_hub.compute import resources as res
 from himalia_hub.compute.engine import Engine
+from himalia_hub.compute.expected import UNKNOWN, Expected
 from himalia_hub.compute.phases import Phase
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core import clock
@@ -40,7 +41,7 @@ class Renderer:
         self._db = db
         self._zh = language == "zh"
         self._costs = engine.budget.costs(db, [row.id for row in rows]) if rows else {}
-        self._queue: tuple[list[queue.Occupying], list[queue.Waiting]] | None = None
+        self._queue: dict[int, tuple[int, Expected]] | None = None
 
     def cost(self, row: Any) -> int:
         return int(self._costs.get(row.id, 0))
@@ -48,21 +49,13 @@ class Renderer:
     def message(self, row: Any) -> str:
         return str(row.message_zh if self._zh else row.message)
 
-    def queued(self, row: Any) -> tuple[int | None, str | None]:
-        """Place in the queue from 1, and when deadlines alone make room."""
+    def queued(self, row: Any) -> tuple[int | None, Expected]:
+        """Place in the queue from 1, and when it probably starts; (None, nothing known) of what does not wait."""
         if row.phase != Phase.QUEUED:
-            return None, None
+            return None, UNKNOWN
         if self._queue is None:
-            self._queue = assess.live(self._db)
-        occupying, waiting = self._queue
-        ahead = []
-        for work in queue.in_order(waiting):
-            if work.workload_id == row.id:
-                break
-            ahead.append(work)
-        asked = res.amounts(assess.resources_of(row), row.replicas)
-        expected = queue.expected_start(asked, ahead, res.total(self._engine.nodes), occupying)
-        return len(ahead) + 1, clock.to_wire(expected)
+            self._queue = self._engine.outlook.of_queue(self._db, res.total(self._engine.nodes))
+        return self._queue.get(row.id, (None, UNKNOWN))
 
     def steps(self, row: Any) -> list[dict[str, Any]]:
         """The start-up tree, from admission on."""
@@ -108,7 +101,8 @@ class Renderer:
             "message": self.message(row),
             "phase_since": clock.to_wire(row.phase_since),
             "queue_position": position,
-            "expected_start_at": expected,
+            "expected_start_at": clock.to_wire(expected.start_at),
+            "expected_start_latest_at": clock.to_wire(expected.latest_at),
             "attempt": row.attempt,
             "replicas_ready": row.replicas_ready,
             "replicas_total": row.replicas,

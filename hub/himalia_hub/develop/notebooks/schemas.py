@@ -305,7 +305,9 @@ class StartPageNotebook(BaseModel):
     phase_since: str | None
     queue_position: int | None
     expected_start_at: str | None
-    """When a queued start has room at the latest, as far as deadlines tell."""
+    """By when a queued start has room in half of the cases; null where too little is known."""
+    expected_start_latest_at: str | None
+    """The same in nine of ten cases; with too little history by when deadlines alone make room."""
     price_per_hour_micros: int
     cost_micros: int
     steps: list[Step]

@@ -130,6 +130,7 @@ class Renderer:
             "phase_since": workload["phase_since"] if workload else None,
             "queue_position": workload["queue_position"] if workload else None,
             "expected_start_at": workload["expected_start_at"] if workload else None,
+            "expected_start_latest_at": workload["expected_start_latest_at"] if workload else None,
             "price_per_hour_micros": workload["price_per_hour_micros"] if workload else 0,
             "cost_micros": self._costs.get(row.id, 0),
             "steps": workload["steps"] if workload else [],
