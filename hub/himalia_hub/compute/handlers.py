@@ -351,7 +351,7 @@ def resolve_accelerator(ctx: Context, body: schemas.AcceleratorAsk) -> dict[str,
     basic = specs.NOTHING
     if body.spec_id is not None:
         basic = specs.choose(ctx.session, body.spec_id, None, scenario=scenario).resources
-    offers, why_not = wishes.resolve(
+    found = wishes.resolve(
         _engine(ctx),
         ctx.session,
         ctx.actor,
@@ -362,8 +362,8 @@ def resolve_accelerator(ctx: Context, body: schemas.AcceleratorAsk) -> dict[str,
         permitted=_permitted(ctx, body.scenario),
     )
     section = specs.section_of(scenario)
-    prices = {offer.spec.id: _priced(ctx, offer.spec, section)["price_per_hour_micros"] for offer in offers}
-    return wishes.answer_to_wire(wish, offers, why_not, prices)
+    prices = {offer.spec.id: _priced(ctx, offer.spec, section)["price_per_hour_micros"] for offer in found.offers}
+    return wishes.answer_to_wire(wish, found, prices)
 
 
 @routes.get(

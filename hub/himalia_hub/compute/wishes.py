@@ -104,6 +104,16 @@ class Problem:
     nearest: Any | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Every way to satisfy a wish, the best first; where there is none, why."""
+
+    offers: Sequence[Offer]
+    problem: Problem | None
+    frameworks: Sequence[str]
+    """Those that any offer here runs."""
+
+
 def neutral(wish: AcceleratorWish) -> Neutral:
     return Neutral(wish.memory_bytes, wish.count, tuple(wish.frameworks))
 
@@ -256,8 +266,8 @@ def resolve(
     replicas: int = 1,
     before: Sequence[Part] = (),
     permitted: bool = True,
-) -> tuple[list[Offer], Problem | None]:
-    """Every way to satisfy a wish, the best first; where there is none, why.
+) -> Resolved:
+    """Look for every way to satisfy a wish.
 
     Args:
         basic: What is added to the accelerator: the basic spec's resources.
@@ -265,16 +275,17 @@ def resolve(
     """
     asked = neutral(wish)
     found = on_nodes(specs.offered(db, scenario, "accelerator"), engine.catalogue, engine.nodes)
+    frameworks = sorted({one.best.framework for one in found if one.best.framework})
     ways = fits(asked, found, engine.catalogue)
     if not ways:
-        return [], problem(asked, found, engine.catalogue)
+        return Resolved((), problem(asked, found, engine.catalogue), frameworks)
     section = specs.section_of(scenario)
     offers = []
     for way in ways:
         mine = Part(specs.add(basic, specs.resources_of(way.offered.spec)), replicas)
         verdict = engine.verdict_of_parts(db, actor, [*before, mine], section, permitted=permitted)
         offers.append(Offer(way, _as_nodes_are(verdict, way, engine.nodes)))
-    return sorted(offers, key=lambda offer: offer.rank), None
+    return Resolved(sorted(offers, key=lambda offer: offer.rank), None, frameworks)
 
 
 def _as_nodes_are(verdict: dict[str, Any], way: Fit, nodes: Sequence[NodeCapacity]) -> dict[str, Any]:
@@ -318,12 +329,12 @@ def choose(
     if wish is None:
         return specs.choose(db, spec_id, accelerator_spec_id, scenario=scenario, field=field)
     chosen = specs.choose(db, spec_id, None, scenario=scenario, field=field)
-    offers, why_not = resolve(
+    found = resolve(
         engine, db, actor, wish, scenario=scenario, basic=chosen.resources, replicas=replicas, before=before
     )
-    if why_not is not None:
-        raise refusal(why_not, field)
-    best = offers[0]
+    if found.problem is not None:
+        raise refusal(found.problem, field)
+    best = found.offers[0]
     kept = {
         **wish.model_dump(),
         "accelerator_spec_id": best.spec.id,
@@ -360,15 +371,14 @@ def wish_of(db: Db, workload_id: int | None, accelerator_spec_id: int | None) ->
     return AcceleratorWish.model_validate(specs.wish_to_wire(kept))
 
 
-def answer_to_wire(
-    wish: AcceleratorWish, offers: Sequence[Offer], why_not: Problem | None, prices: Mapping[int, int]
-) -> dict[str, Any]:
+def answer_to_wire(wish: AcceleratorWish, found: Resolved, prices: Mapping[int, int]) -> dict[str, Any]:
     """The ``AcceleratorAnswer`` of the API.
 
     Args:
         prices: Of each spec alone, by its id.
     """
-    text, zh = why(offers)
+    text, zh = why(found.offers)
+    why_not = found.problem
     return {
         "wish": wish.model_dump(),
         "offers": [
@@ -380,8 +390,9 @@ def answer_to_wire(
                 "memory_bytes": offer.memory_bytes,
                 "verdict": offer.verdict,
             }
-            for offer in offers
+            for offer in found.offers
         ],
+        "frameworks": list(found.frameworks),
         "why": text,
         "why_zh": zh,
         "problem": None

@@ -252,6 +252,42 @@ export interface ResourceSpec {
   price_per_hour_micros: Micros;
 }
 
+/** Any accelerators that suffice, in place of a named spec. */
+export interface AcceleratorWish {
+  count: number;
+  /** At least this of each. */
+  memory_bytes: number;
+  /** One of these, such as `cuda` or `cann`; none is any. */
+  frameworks: string[];
+}
+
+export interface AcceleratorOffer {
+  spec: ResourceSpec;
+  form: 'gpu' | 'mig' | 'slice' | 'npu' | 'vnpu' | 'other';
+  framework: string;
+  card: string;
+  memory_bytes: number;
+  verdict: Verdict;
+}
+
+/** What satisfies a wish, the best first; without any, why and what comes nearest. */
+export interface AcceleratorAnswer {
+  wish: AcceleratorWish;
+  offers: AcceleratorOffer[];
+  frameworks: string[];
+  why: string;
+  why_zh: string;
+  problem: {
+    field: string;
+    rule: string;
+    sentence: string;
+    sentence_zh: string;
+    hint: string;
+    hint_zh: string;
+    nearest: { id: number; name: string } | null;
+  } | null;
+}
+
 export interface Environment {
   id: number;
   name: string;
@@ -298,11 +334,19 @@ export interface Binding {
   path: string;
 }
 
+/** A profile of the hub's configuration as it was chosen; it may not be offered any longer. */
+export interface ChosenProfile {
+  slug: string;
+  name: string;
+  options: Record<string, string>;
+}
+
 export interface Notebook extends Entity {
   server_name: string;
   spec: ResourceSpec;
   environment: Reference & { title?: string };
   bindings: Binding[];
+  profile: ChosenProfile | null;
   description: string;
   phase: Phase;
   reason: Reason | null;

@@ -6,7 +6,7 @@ import { language, t } from '../i18n';
 import { ErrorLine } from './feedback';
 import { Icon, type IconName } from './icons';
 
-const LOOK: Record<Verdict['verdict'], { icon: IconName; tone: string }> = {
+export const VERDICT_LOOK: Record<Verdict['verdict'], { icon: IconName; tone: string }> = {
   starts_now: { icon: 'disc', tone: 'hm-run' },
   waits: { icon: 'half', tone: 'hm-wait' },
   never_fits: { icon: 'ring', tone: 'hm-fail' },
@@ -66,7 +66,7 @@ export function VerdictLine({ verdict, error, remaining }: VerdictLineProps): JS
       </div>
     );
   }
-  const look = LOOK[verdict.verdict];
+  const look = VERDICT_LOOK[verdict.verdict];
   const start = verdict.verdict === 'waits' && verdict.expected_start_at;
   return (
     <div className="hm-verdict" role="status">

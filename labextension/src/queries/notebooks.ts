@@ -4,6 +4,8 @@ import { useFrame } from '../frame';
 import { useChange, useList, type PagedList } from './common';
 import { keys } from './keys';
 import type { Environment, Notebook } from '../api/types';
+import type { ProfileBody } from './profiles';
+import type { StartPart } from './training';
 
 type Many<T> = T[] | { items: T[] };
 const rows = <T>(answer: Many<T>): T[] => (Array.isArray(answer) ? answer : answer.items);
@@ -21,7 +23,7 @@ export function useEnvironments(): UseQueryResult<Environment[]> {
 }
 
 export const useCreateNotebook = (onSuccess: () => void) =>
-  useChange<{ name: string; spec_id: number; accelerator_spec_id?: number; environment: string; description?: string }, Notebook>(
+  useChange<StartPart & { name: string; environment: string; description?: string } & ProfileBody, Notebook>(
     CHANGED,
     (client, body) => client.post('/notebooks', body),
     { quiet: true, onSuccess }

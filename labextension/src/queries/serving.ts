@@ -1,6 +1,6 @@
 /** Online services: revisions, keys, call guide, monitoring, prediction. */
 import { useQuery, type UseQueryResult } from '@tanstack/react-query';
-import type { CallGuide, InferenceService, Monitoring, Prediction, ServiceKey } from '../api/types';
+import type { AcceleratorWish, CallGuide, InferenceService, Monitoring, Prediction, ServiceKey } from '../api/types';
 import { useFrame } from '../frame';
 import { useChange, useList, useOne, type PagedList } from './common';
 import { keys } from './keys';
@@ -17,6 +17,7 @@ export interface VariantBody {
   weight_percent: number;
   spec_id: number;
   accelerator_spec_id?: number;
+  accelerator_wish?: AcceleratorWish;
   replicas: number;
 }
 

@@ -1,6 +1,8 @@
 /** Algorithms, jobs, runs, their metrics and outputs. */
 import { useQuery, type UseQueryResult } from '@tanstack/react-query';
 import type {
+  AcceleratorAnswer,
+  AcceleratorWish,
   Algorithm,
   Dataset,
   DatasetVersion,
@@ -26,6 +28,7 @@ export interface JobBody {
   parameters: Record<string, unknown>;
   spec_id: number;
   accelerator_spec_id?: number;
+  accelerator_wish?: AcceleratorWish;
   longest_seconds?: number;
   description?: string;
 }
@@ -99,6 +102,7 @@ export function useSpecs(scenario: string): UseQueryResult<ResourceSpec[]> {
 export interface StartPart {
   spec_id: number;
   accelerator_spec_id?: number;
+  accelerator_wish?: AcceleratorWish;
   replicas?: number;
 }
 
@@ -109,6 +113,20 @@ export function useVerdict(parts: StartPart[] | null, scenario: string): UseQuer
     queryKey: ['quota', 'verdict', undefined, parts, scenario],
     queryFn: () => client.post<Verdict>('/verdict', { parts, scenario }),
     enabled: !!parts?.length,
+    placeholderData: previous => previous,
+    refetchInterval: 10_000
+  });
+}
+
+/** What satisfies a wish right now, ranked; asked anew while the form is open, since others start and stop. */
+export function useAcceleratorOffers(
+  ask: (AcceleratorWish & { spec_id?: number; scenario: string }) | null
+): UseQueryResult<AcceleratorAnswer> {
+  const { client } = useFrame();
+  return useQuery({
+    queryKey: ['quota', 'accelerators', undefined, ask],
+    queryFn: () => client.post<AcceleratorAnswer>('/accelerators/resolve', ask),
+    enabled: !!ask,
     placeholderData: previous => previous,
     refetchInterval: 10_000
   });

@@ -128,6 +128,7 @@ def test_offers_are_ranked_by_start_then_price_then_memory(offers: Offers) -> No
     assert offers.names(memory_bytes=12 * GIB, frameworks=["cann"]) == ["part of an NPU", "NPU"]
     assert offers.names(count=4) == ["4 NPU"], "four cards are offered in one ring only"
     assert len(offers.names()) == 5
+    assert found["frameworks"] == offers.resolve(frameworks=["rocm"])["frameworks"] == ["cann", "cuda"]
 
 
 def test_what_starts_now_comes_before_what_is_cheaper(offers: Offers) -> None:

@@ -208,5 +208,21 @@ export const work = {
   'train.version': 'Version',
   'train.versionItems': '{version}, {count} items',
   'unit.core': 'cores',
-  'unit.GiB': 'GiB'
+  'unit.GiB': 'GiB',
+  'wish.any': 'Any that suffices',
+  'wish.anyFramework': 'Any',
+  'wish.count': 'Cards',
+  'wish.first': 'The best of the moment of the start is taken.',
+  'wish.form.gpu': 'GPU',
+  'wish.form.mig': 'part of a GPU (MIG)',
+  'wish.form.npu': 'NPU',
+  'wish.form.other': 'accelerator',
+  'wish.form.slice': 'shared GPU',
+  'wish.form.vnpu': 'part of an NPU (vNPU)',
+  'wish.frameworks': 'Runs',
+  'wish.looking': 'Looking for what suffices',
+  'wish.memory': 'Memory of each, at least',
+  'wish.named': 'This one is named instead of what is best at the start.',
+  'wish.offers': '{n} {n|offer suffices|offers suffice}',
+  'wish.takeNearest': 'Take {name}'
 } as const;

@@ -210,5 +210,21 @@ export const work: Record<keyof typeof english, string> = {
   'train.version': '版本',
   'train.versionItems': '{version}，{count} 项',
   'unit.core': '核',
-  'unit.GiB': 'GiB 容量'
+  'unit.GiB': 'GiB 容量',
+  'wish.any': '任意满足条件的加速器',
+  'wish.anyFramework': '不限',
+  'wish.count': '卡数',
+  'wish.first': '启动时采用当时的最佳规格。',
+  'wish.form.gpu': 'GPU 整卡',
+  'wish.form.mig': 'GPU 切分（MIG）',
+  'wish.form.npu': 'NPU 整卡',
+  'wish.form.other': '加速卡',
+  'wish.form.slice': '共享 GPU',
+  'wish.form.vnpu': 'NPU 切分（vNPU）',
+  'wish.frameworks': '支持框架',
+  'wish.looking': '正在查找满足条件的规格',
+  'wish.memory': '每张显存至少',
+  'wish.named': '已指定该规格，启动时不再自动选择。',
+  'wish.offers': '{n} 个规格满足条件',
+  'wish.takeNearest': '改用 {name}'
 };

@@ -1,5 +1,6 @@
 /** Notebooks: their state, resources, cost; open, start, stop, delete; start another one. */
 import { useState, type JSX } from 'react';
+import { isApiError } from '../../api/errors';
 import type { Notebook } from '../../api/types';
 import { Button, IconButton, StatePill, Time } from '../../components/basics';
 import { Dialog } from '../../components/dialog';
@@ -7,17 +8,27 @@ import { Empty } from '../../components/feedback';
 import { SelectField, TextField, fieldError } from '../../components/fields';
 import { ListPage, useListView } from '../../components/listpage';
 import type { Column } from '../../components/table';
+import { ProfileFields, useProfileChoice } from '../../components/profilefields';
 import { SpecFields, useSpecChoice } from '../../components/specfields';
 import { VerdictLine, canStart } from '../../components/verdict';
 import { formatMoney, formatResources } from '../../domain/format';
 import { t } from '../../i18n';
 import { useCan } from '../../queries/account';
 import { useCreateNotebook, useDeleteNotebook, useEnvironments, useNotebookAction, useNotebooks } from '../../queries/notebooks';
+import { useProfiles } from '../../queries/profiles';
 import { useSpecs, useVerdict } from '../../queries/training';
+import { OtherProfile } from './otherprofile';
 
 const resting = (one: Notebook) => ['stopped', 'failed', 'succeeded', 'timed_out'].includes(one.phase);
 
-function columns(act: (one: Notebook, verb: 'start' | 'stop') => void, remove: (one: Notebook) => void): Column<Notebook>[] {
+interface Acts {
+  act: (one: Notebook, verb: 'start' | 'stop') => void;
+  remove: (one: Notebook) => void;
+  /** Set where the hub's configuration has profiles. */
+  profile?: (one: Notebook) => void;
+}
+
+function columns({ act, remove, profile }: Acts): Column<Notebook>[] {
   return [
     { id: 'name', title: t('notebook.name'), width: 180, grow: 2, sort: 'name', cell: one => <b>{one.name}</b> },
     { id: 'phase', title: t('train.state'), width: 128, cell: one => <StatePill state={one.phase} why={one.message} /> },
@@ -28,7 +39,7 @@ function columns(act: (one: Notebook, verb: 'start' | 'stop') => void, remove: (
     {
       id: 'actions',
       title: '',
-      width: 104,
+      width: profile ? 136 : 104,
       cell: one => (
         <span className="hm-row hm-tight">
           {one.url && (
@@ -37,6 +48,7 @@ function columns(act: (one: Notebook, verb: 'start' | 'stop') => void, remove: (
           {resting(one) ? (
             <>
               <IconButton small icon="play" label={t('notebook.start', { name: one.name })} onClick={() => act(one, 'start')} />
+              {profile && <IconButton small icon="layers" label={t('profile.change', { name: one.name })} onClick={() => profile(one)} />}
               <IconButton small icon="trash" label={t('notebook.delete', { name: one.name })} onClick={() => remove(one)} />
             </>
           ) : (
@@ -55,6 +67,13 @@ export default function NotebooksPanel(): JSX.Element {
   const action = useNotebookAction();
   const [creating, setCreating] = useState(false);
   const [deleting, setDeleting] = useState<Notebook | null>(null);
+  const [profiling, setProfiling] = useState<Notebook | null>(null);
+  const profiles = useProfiles(can('develop.notebook.create'));
+  const act = (one: Notebook, verb: 'start' | 'stop') =>
+    action.mutate(
+      { id: one.id, verb },
+      { onError: error => isApiError(error) && error.code === 'profile_gone' && setProfiling(one) }
+    );
   const remove = useDeleteNotebook(() => setDeleting(null));
   const create = can('develop.notebook.create') && (
     <Button look="primary" icon="plus" onClick={() => setCreating(true)}>
@@ -67,7 +86,7 @@ export default function NotebooksPanel(): JSX.Element {
         title={t('notebook.title')}
         list={list}
         view={view}
-        columns={columns((one, verb) => action.mutate({ id: one.id, verb }), setDeleting)}
+        columns={columns({ act, remove: setDeleting, profile: profiles.data?.length ? setProfiling : undefined })}
         id={one => one.id}
         name={one => one.name}
         onOpen={one => one.url && window.open(one.url, '_blank')}
@@ -79,6 +98,7 @@ export default function NotebooksPanel(): JSX.Element {
         }
       />
       {creating && <NewNotebook onClose={() => setCreating(false)} />}
+      {profiling && <OtherProfile notebook={profiling} onClose={() => setProfiling(null)} />}
       {deleting && (
         <Dialog
           title={t('notebook.delete', { name: deleting.name })}
@@ -102,7 +122,9 @@ function NewNotebook({ onClose }: { onClose: () => void }): JSX.Element {
   const [name, setName] = useState('');
   const [environment, setEnvironment] = useState('');
   const create = useCreateNotebook(onClose);
-  const choice = useSpecChoice(specs.data);
+  const profiles = useProfiles();
+  const profile = useProfileChoice(profiles.data ?? []);
+  const choice = useSpecChoice(specs.data, 'notebook');
   const chosen = environment || environments.data?.[0]?.name || '';
   const verdict = useVerdict(choice.body && [choice.body], 'notebook');
   return (
@@ -110,9 +132,9 @@ function NewNotebook({ onClose }: { onClose: () => void }): JSX.Element {
       title={t('notebook.new')}
       accept={t('action.start')}
       busy={create.isPending}
-      disabled={!name || !choice.body || !chosen || !canStart(verdict.data)}
+      disabled={!name || !choice.body || !chosen || !profile.complete || !canStart(verdict.data)}
       error={create.error}
-      onAccept={() => choice.body && create.mutate({ name, ...choice.body, environment: chosen })}
+      onAccept={() => choice.body && create.mutate({ name, ...choice.body, environment: chosen, ...profile.body })}
       onClose={onClose}
     >
       <TextField label={t('notebook.name')} limit={30} autoFocus value={name} onChange={setName} error={fieldError(create.error, 'name')} />
@@ -123,7 +145,8 @@ function NewNotebook({ onClose }: { onClose: () => void }): JSX.Element {
         options={(environments.data ?? []).map(one => ({ value: one.name, label: one.title }))}
         onChange={setEnvironment}
       />
-      <VerdictLine verdict={verdict.data} error={verdict.error} remaining />
+      <ProfileFields profiles={profiles.data ?? []} choice={profile} error={create.error} />
+      {!choice.unmet && <VerdictLine verdict={verdict.data} error={verdict.error} remaining />}
     </Dialog>
   );
 }

@@ -69,7 +69,7 @@ export default function NewServicePanel({ args }: PanelProps): JSX.Element {
       setDrafts([{ model: first.id, version: String(args['version'] ?? first.latest ?? ''), weight: 100, replicas: 1 }]);
     }
   }, [first, drafts.length, args]);
-  const choice = useSpecChoice(specs.data);
+  const choice = useSpecChoice(specs.data, 'inference');
   const spec = choice.basic;
   const parts = drafts.map(one => ({ spec_id: 0, ...choice.body, replicas: Math.max(1, one.replicas ?? 1) }));
   const verdict = useVerdict(choice.body && parts, 'inference');
@@ -161,7 +161,7 @@ export default function NewServicePanel({ args }: PanelProps): JSX.Element {
         <TextField label={t('train.description')} optional limit={200} value={description} onChange={setDescription} />
       </div>
       <div className="hm-formverdict">
-        <VerdictLine verdict={verdict.data} error={verdict.error} remaining />
+        {!choice.unmet && <VerdictLine verdict={verdict.data} error={verdict.error} remaining />}
         <ErrorLine error={deploy.error} />
       </div>
       <footer className="hm-formfoot">

@@ -40,7 +40,7 @@ export default function NewJobPanel({ args }: PanelProps): JSX.Element {
   const versions = useVersionsOf(datasetId);
 
   const algorithm = algorithms.data?.find(one => one.id === algorithmId) ?? algorithms.data?.[0];
-  const choice = useSpecChoice(specs.data);
+  const choice = useSpecChoice(specs.data, 'training');
   const { choose } = choice;
   const dataset = datasets.data?.find(one => one.id === datasetId) ?? null;
   useEffect(() => {
@@ -195,7 +195,7 @@ export default function NewJobPanel({ args }: PanelProps): JSX.Element {
         </Card>
       </div>
       <div className="hm-formverdict">
-        <VerdictLine verdict={verdict.data} error={verdict.error} remaining />
+        {!choice.unmet && <VerdictLine verdict={verdict.data} error={verdict.error} remaining />}
         <ErrorLine error={start.error} />
       </div>
       <footer className="hm-formfoot">
