@@ -18,6 +18,9 @@ export function formatNumber(value: number, digits = 0): string {
   }).format(value);
 }
 
+/** Things in a row, parted as the language parts them; nothing where there are none. */
+export const formatList = (things: readonly string[]): string => things.join(language() === 'zh' ? '、' : ', ');
+
 /** A number with as many digits as carry meaning: metrics, parameters. */
 export function formatValue(value: number): string {
   if (!Number.isFinite(value)) {

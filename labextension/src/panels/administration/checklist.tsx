@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import type { JSX } from 'react';
 import { Button, Card, Meter } from '../../components/basics';
 import { Icon } from '../../components/icons';
+import { formatList } from '../../domain/format';
 import { useFrame } from '../../frame';
 import { language, t } from '../../i18n';
 import { RechargeButton } from '../money/recharge';
@@ -96,7 +97,7 @@ function List({ list }: { list: Checklist }): JSX.Element {
             <span className="hm-grow">
               <b>{item.title}</b>
               <span className="hm-muted">{item.detail}</span>
-              {!item.done && !item.may && <span className="hm-muted hm-sm">{t('checklist.who', { roles: item.roles.join(', ') })}</span>}
+              {!item.done && !item.may && <span className="hm-muted hm-sm">{t('checklist.who', { roles: formatList(item.roles) })}</span>}
             </span>
             {item.may && !item.done && <Go item={item} />}
           </li>

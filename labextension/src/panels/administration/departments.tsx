@@ -7,7 +7,7 @@ import type { FieldGroup } from '../../components/record/form';
 import { RecordPage } from '../../components/record/page';
 import type { ControlProps } from '../../components/record/fields';
 import type { Column } from '../../components/table';
-import { formatMoment, formatNumber } from '../../domain/format';
+import { formatList, formatMoment, formatNumber } from '../../domain/format';
 import { t } from '../../i18n';
 import { useMe } from '../../queries/account';
 import { useRecord, useRecordChanges, useRecords } from '../../queries/records';
@@ -26,7 +26,7 @@ const columns = (): Column<Department>[] => [
   { id: 'name', title: t('record.name'), width: 160, grow: 2, sort: 'name', cell: one => <b>{one.name}</b> },
   { id: 'state', title: t('record.state'), width: 112, cell: one => <Enabled on={one.enabled} /> },
   { id: 'members', title: t('members.title'), width: 96, numeric: true, cell: one => formatNumber(one.members) },
-  { id: 'administrators', title: t('organisations.administrators'), width: 160, grow: 1, above: 560, cell: one => one.administrators.map(person => person.name).join(', ') || <span className="hm-muted">–</span> },
+  { id: 'administrators', title: t('organisations.administrators'), width: 160, grow: 1, above: 560, cell: one => formatList(one.administrators.map(person => person.name)) || <span className="hm-muted">–</span> },
   { id: 'description', title: t('record.description'), width: 140, grow: 1, above: 820, cell: one => <span className="hm-muted">{one.description}</span> },
   { id: 'updated', title: t('train.updated'), width: 128, numeric: true, above: 640, sort: 'updated_at', cell: one => <Time at={one.updated_at} /> }
 ];

@@ -8,7 +8,7 @@ import { RadioCards } from '../../components/fields';
 import type { FieldGroup } from '../../components/record/form';
 import { useLeave } from '../../components/record/guard';
 import { RecordPage } from '../../components/record/page';
-import { formatMoment, formatNumber } from '../../domain/format';
+import { formatList, formatMoment, formatNumber } from '../../domain/format';
 import { useFrame } from '../../frame';
 import { t, tValue } from '../../i18n';
 import { useMe } from '../../queries/account';
@@ -173,7 +173,7 @@ export function MemberPage({ id }: { id: number }): JSX.Element {
             { label: t('members.userName'), value: one.name },
             { label: t('members.source'), value: one.source === 'local' ? t('members.local') : one.source },
             { label: t('record.organisation'), value: one.organisation.name },
-            { label: t('groups.title'), value: one.groups.map(group => group.name).join(', ') || '–' },
+            { label: t('groups.title'), value: formatList(one.groups.map(group => group.name)) || '–' },
             { label: t('factor.title'), value: factorWords(factor) },
             { label: t('members.lastSignIn'), value: one.last_sign_in_at ? formatMoment(one.last_sign_in_at) : t('members.never') },
             { label: t('record.created'), value: formatMoment(one.created_at) }
@@ -293,7 +293,7 @@ function DeleteMember(props: { member: Member; onClose: () => void; onDone: () =
       {owned.error && <ErrorView error={owned.error} onRetry={() => void owned.refetch()} />}
       {decide ? (
         <>
-          <p>{t('members.owns', { things: things.map(one => `${tValue('kind', one.kind)} ${formatNumber(one.count)}`).join(', ') })}</p>
+          <p>{t('members.owns', { things: formatList(things.map(one => `${tValue('kind', one.kind)} ${formatNumber(one.count)}`)) })}</p>
           <RadioCards
             label={t('members.whatBecomes')}
             value={what}

@@ -6,6 +6,7 @@ import { Empty, toastError } from '../../components/feedback';
 import { ListPage, narrowing, useListView, type Filter } from '../../components/listpage';
 import { Menu } from '../../components/menu';
 import type { Column } from '../../components/table';
+import { formatList } from '../../domain/format';
 import { useFrame } from '../../frame';
 import { t } from '../../i18n';
 import { useMe } from '../../queries/account';
@@ -48,7 +49,7 @@ const columns = (roles: readonly Role[]): Column<Member>[] => [
   },
   { id: 'department', title: t('quotas.level.department'), width: 110, grow: 1, above: 520, cell: one => one.department?.name ?? <span className="hm-muted">–</span> },
   { id: 'roles', title: t('roles.title'), width: 180, grow: 2, above: 640, cell: one => <span title={roleWords(one.roles, roles)}>{roleWords(one.roles, roles) || '–'}</span> },
-  { id: 'groups', title: t('groups.title'), width: 120, grow: 1, above: 940, cell: one => <span className="hm-muted">{one.groups.map(group => group.name).join(', ') || '–'}</span> },
+  { id: 'groups', title: t('groups.title'), width: 120, grow: 1, above: 940, cell: one => <span className="hm-muted">{formatList(one.groups.map(group => group.name)) || '–'}</span> },
   { id: 'state', title: t('record.state'), width: 104, sort: 'status', cell: one => <MemberState member={one} /> },
   { id: 'signed', title: t('members.lastSignIn'), width: 128, numeric: true, above: 760, cell: one => (one.last_sign_in_at ? <Time at={one.last_sign_in_at} /> : <span className="hm-muted">{t('members.never')}</span>) }
 ];

@@ -6,7 +6,7 @@ import { useListView, type Filter } from '../../components/listpage';
 import type { FieldGroup } from '../../components/record/form';
 import { RecordPage } from '../../components/record/page';
 import type { Column } from '../../components/table';
-import { formatMoment, formatNumber } from '../../domain/format';
+import { formatList, formatMoment, formatNumber } from '../../domain/format';
 import { t } from '../../i18n';
 import { useMe } from '../../queries/account';
 import { useRecord, useRecordChanges, useRecords } from '../../queries/records';
@@ -35,7 +35,7 @@ const columns = (): Column<Organisation>[] => [
     width: 140,
     grow: 1,
     above: 760,
-    cell: one => one.administrators.map(person => person.name).join(', ') || <span className="hm-wait">{t('organisations.noAdministrator')}</span>
+    cell: one => formatList(one.administrators.map(person => person.name)) || <span className="hm-wait">{t('organisations.noAdministrator')}</span>
   },
   { id: 'until', title: t('organisations.until'), width: 128, numeric: true, above: 980, cell: one => <Time at={one.valid_until} /> },
   { id: 'updated', title: t('train.updated'), width: 128, numeric: true, above: 900, sort: 'updated_at', cell: one => <Time at={one.updated_at} /> }
@@ -122,7 +122,7 @@ function OrganisationPage({ id }: { id: number }): JSX.Element {
             { label: t('organisations.code'), value: one.code },
             { label: t('members.title'), value: formatNumber(one.members) },
             { label: t('departments.title'), value: formatNumber(one.departments) },
-            { label: t('organisations.administrators'), value: one.administrators.map(person => person.name).join(', ') || '–' },
+            { label: t('organisations.administrators'), value: formatList(one.administrators.map(person => person.name)) || '–' },
             { label: t('record.created'), value: formatMoment(one.created_at) }
           ]}
           tabs={<Parts more={administers(me, 'compute.quota.manage') ? [{ id: 'quota', label: t('quotas.one') }] : []} />}

@@ -5,7 +5,7 @@ import { toast } from '../../components/feedback';
 import type { FieldOf } from '../../components/record/fields';
 import { RecordForm, type FieldGroup } from '../../components/record/form';
 import { useFrame } from '../../frame';
-import { hasKey, t, type Key } from '../../i18n';
+import { hasKey, language, t, type Key } from '../../i18n';
 import { useStepUp } from '../../queries/standing';
 import { Loaded } from './parts';
 
@@ -72,7 +72,7 @@ function fieldFor(policy: Policy, limit: Limit): FieldOf<Policy> {
   const { name } = limit;
   const key = `policy.${name}.hint`;
   const range = limit.min !== undefined && limit.max !== undefined ? t('policy.range', { min: limit.min, max: limit.max }) : undefined;
-  const hint = [hasKey(key) ? t(key) : undefined, range].filter(Boolean).join(' ') || undefined;
+  const hint = [hasKey(key) ? t(key) : undefined, range].filter(Boolean).join(language() === 'zh' ? '' : ' ') || undefined;
   const value = policy[name];
   if (typeof value === 'boolean') {
     return { name, type: 'check', label: words(name), hint };

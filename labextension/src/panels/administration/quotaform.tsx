@@ -8,7 +8,7 @@ import { Icon } from '../../components/icons';
 import { FieldNote, type ControlProps } from '../../components/record/fields';
 import { RecordForm, type FieldGroup } from '../../components/record/form';
 import { resourceAmount, resourceName } from '../../components/verdict';
-import { formatMoment, formatPercent } from '../../domain/format';
+import { formatList, formatMoment, formatPercent } from '../../domain/format';
 import { useFrame } from '../../frame';
 import { t } from '../../i18n';
 import { useStepUp } from '../../queries/standing';
@@ -113,7 +113,7 @@ function SheetForm(props: { sheet: QuotaSheet; of: Subject; read: () => Promise<
           {sheet.missing.length > 0 && (
             <p className="hm-notice" role="status">
               <Icon name="warning" size={14} />
-              {t('quotas.missing', { resources: sheet.missing.map(quotaName).join(', ') })}
+              {t('quotas.missing', { resources: formatList(sheet.missing.map(quotaName)) })}
             </p>
           )}
           <p className="hm-muted hm-sm">

@@ -7,6 +7,7 @@ import { ListPage, useListView } from '../../components/listpage';
 import { RecordPage } from '../../components/record/page';
 import type { Column } from '../../components/table';
 import { resourcePair, resourceAmount } from '../../components/verdict';
+import { formatList } from '../../domain/format';
 import { useTab } from '../../frame';
 import { t } from '../../i18n';
 import { useMe } from '../../queries/account';
@@ -78,7 +79,7 @@ export default function QuotasSection(): JSX.Element {
         <span className="hm-row hm-tight">
           <b className="hm-ell">{row.name}</b>
           {row.missing.length > 0 && (
-            <span title={t('quotas.missing', { resources: row.missing.map(quotaName).join(', ') })}>
+            <span title={t('quotas.missing', { resources: formatList(row.missing.map(quotaName)) })}>
               <Icon name="warning" size={12} className="hm-wait" />
             </span>
           )}

@@ -2,6 +2,7 @@
 import { useQuery } from '@tanstack/react-query';
 import type { JSX } from 'react';
 import { toast } from '../../components/feedback';
+import { formatList } from '../../domain/format';
 import { useFrame } from '../../frame';
 import { t, tValue } from '../../i18n';
 import { useRecordChanges } from '../../queries/records';
@@ -16,7 +17,7 @@ export interface SecondFactor {
 }
 
 const pathOf = (member: number): string => `${MEMBERS.path}/${member}/second-factor`;
-const words = (methods: readonly string[]): string => methods.map(method => tValue('factor', method)).join(', ');
+const words = (methods: readonly string[]): string => formatList(methods.map(method => tValue('factor', method)));
 
 export function useSecondFactor(member: number): SecondFactor | undefined {
   const { client } = useFrame();

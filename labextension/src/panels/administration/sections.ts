@@ -42,14 +42,14 @@ export const SECTIONS: readonly Section[] = [
     id: 'members',
     group: 'people',
     title: 'members.title',
-    icon: 'people',
+    icon: 'person',
     Component: lazy(() => import('./members'))
   },
   {
     id: 'groups',
     group: 'people',
     title: 'groups.title',
-    icon: 'person',
+    icon: 'people',
     Component: lazy(() => import('./groups'))
   },
   {

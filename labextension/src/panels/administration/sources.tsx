@@ -11,7 +11,7 @@ import { useListView } from '../../components/listpage';
 import { useLeave } from '../../components/record/guard';
 import { RecordPage } from '../../components/record/page';
 import type { Column } from '../../components/table';
-import { formatMoment, formatNumber } from '../../domain/format';
+import { formatList, formatMoment, formatNumber } from '../../domain/format';
 import { useFrame } from '../../frame';
 import { t, tValue } from '../../i18n';
 import { useChoices, useRecord, useRecordChanges, wholeList } from '../../queries/records';
@@ -258,9 +258,9 @@ function TestDialog({ source, onClose }: { source: Source; onClose: () => void }
             </>
           )}
           <dt>{t('roles.title')}</dt>
-          <dd>{tried.mapped.roles.join(', ') || '–'}</dd>
+          <dd>{formatList(tried.mapped.roles) || '–'}</dd>
           <dt>{t('groups.title')}</dt>
-          <dd>{tried.mapped.groups.join(', ') || '–'}</dd>
+          <dd>{formatList(tried.mapped.groups) || '–'}</dd>
         </dl>
       )}
     </Dialog>
