@@ -17,13 +17,12 @@ from himalia.sdk.base import Collection, Ref, Resource, wait_until
 from himalia.sdk.decode import decode
 from himalia.sdk.display import Progress
 from himalia.sdk.errors import NotFound, WorkFailed
-from himalia.sdk.preview import PodPreview, preview_pod
+from himalia.sdk.preview import PodPreviews
 from himalia.sdk.roles import Roles
 from himalia.sdk.security import PolicyPage, Senders, Sources
 
 if TYPE_CHECKING:
     from himalia.sdk.client import Client
-    from himalia.sdk.compute import Spec
 
 T = TypeVar("T", bound="OfOrganisation")
 UNSET: Any = object()
@@ -457,7 +456,7 @@ class Members(Within[Member]):
         return [decode(SignInLink, raw) for raw in answer.json()]
 
 
-class Admin:
+class Admin(PodPreviews):
     """``client.admin``: organisations, departments, members, groups, roles; policy, senders, sign-in sources."""
 
     def __init__(self, client: Client) -> None:
@@ -470,38 +469,6 @@ class Admin:
         self.policy = PolicyPage(client)
         self.senders = Senders(client)
         self.sources = Sources(client)
-
-    def preview_pod(
-        self,
-        spec: str | int | Spec | None = None,
-        *,
-        accelerator: str | int | Spec | None = None,
-        draft: dict[str, Any] | None = None,
-        environment: str = "",
-        profile: str | None = None,
-        member: str | int | None = None,
-        organisation: str | None = None,
-    ) -> PodPreview:
-        """What a notebook's start would make, as the hub's spawner would make it; makes nothing.
-
-        Args:
-            spec: A basic spec; the smallest one when left out.
-            draft: A size that is not saved (``kind``, ``cpu_millis``, ``memory_bytes``, ``accelerators``), in
-                place of ``spec`` or, when it is one of an accelerator, beside it.
-            profile: The slug of a profile of the hub's configuration.
-            member: Whose notebook, by name or number; yours when left out.
-            organisation: The member's organisation; yours when left out.
-        """
-        return preview_pod(
-            self._client,
-            spec,
-            accelerator=accelerator,
-            draft=draft,
-            environment=environment,
-            profile=profile,
-            member=member,
-            organisation=organisation,
-        )
 
 
 def numbers(things: Any) -> list[int]:

@@ -41,23 +41,37 @@ class PodPreview:
         return self.objects[-1]
 
 
-def preview_pod(
-    client: Client,
-    spec: str | int | Spec | None = None,
-    *,
-    accelerator: str | int | Spec | None = None,
-    draft: dict[str, Any] | None = None,
-    environment: str = "",
-    profile: str | None = None,
-    member: str | int | None = None,
-    organisation: str | None = None,
-) -> PodPreview:
-    """The pod that a notebook's start would make; see :meth:`himalia.sdk.admin.Admin.preview_pod`."""
-    told: dict[str, Any] = {"environment": environment, "profile": profile, "organisation": organisation}
-    told["member"] = None if member is None else str(member)
-    if spec is not None or accelerator is not None:
-        told |= client.spec_fields(spec, accelerator, "notebook")
-    if draft is not None:
-        told["spec"] = draft
-    answer = client.http.post("/pod-preview", {name: value for name, value in told.items() if value is not None})
-    return decode(PodPreview, answer)
+class PodPreviews:
+    """The part of ``client.admin`` that shows what a start would make."""
+
+    _client: Client
+
+    def preview_pod(
+        self,
+        spec: str | int | Spec | None = None,
+        *,
+        accelerator: str | int | Spec | None = None,
+        draft: dict[str, Any] | None = None,
+        environment: str = "",
+        profile: str | None = None,
+        member: str | int | None = None,
+        organisation: str | None = None,
+    ) -> PodPreview:
+        """What a notebook's start would make, as the hub's spawner would make it; makes nothing.
+
+        Args:
+            spec: A basic spec; the smallest one when left out.
+            draft: A size that is not saved (``kind``, ``cpu_millis``, ``memory_bytes``, ``accelerators``), in
+                place of ``spec`` or, when it is one of an accelerator, beside it.
+            profile: The slug of a profile of the hub's configuration.
+            member: Whose notebook, by name or number; yours when left out.
+            organisation: The member's organisation; yours when left out.
+        """
+        told: dict[str, Any] = {"environment": environment, "profile": profile, "organisation": organisation}
+        told["member"] = None if member is None else str(member)
+        if spec is not None or accelerator is not None:
+            told |= self._client.spec_fields(spec, accelerator, "notebook")
+        if draft is not None:
+            told["spec"] = draft
+        told = {name: value for name, value in told.items() if value is not None}
+        return decode(PodPreview, self._client.http.post("/pod-preview", told))
