@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import venv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,6 +16,7 @@ from himalia_hub.tenancy.tables import StepUp
 from tests.api.matrix import people
 from tests.api.matrix.shelf import Maker, Shelf
 from tests.api.matrix.three import add_the_three
+from tests.support.environments import lay_environment
 from tests.support.s3 import S3Server
 from tests.support.service import World, live_world, make_config
 
@@ -51,21 +50,7 @@ class Grid:
 
 def environments(root: Path) -> Path:
     """A root with one environment that can be named, none that would run."""
-    folder = root / "science-0a1b2c3d4e5f"
-    venv.create(folder, symlinks=True)
-    record = {
-        "name": "science",
-        "title": "Science",
-        "title_zh": "科学计算",
-        "digest": "0a1b2c3d4e5f",
-        "python": "3.11",
-        "packages": {},
-        "size_bytes": 1,
-        "uses": ["notebook", "training", "inference"],
-        "built_at": "2026-01-01T00:00:00Z",
-    }
-    (folder / "himalia-environment.json").write_text(json.dumps(record))
-    return root
+    return lay_environment(root, "notebook", "training", "inference", interpreter=True)
 
 
 def keep_step_ups(world: World) -> None:

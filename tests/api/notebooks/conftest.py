@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import venv
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.api.compute.conftest import Machine, free_port, make_machine
+from tests.support.environments import lay_environment
 
 ANSWERING = """
 import http.server, os, sys
@@ -89,21 +89,7 @@ def hub() -> Iterator[Hub]:
 @pytest.fixture(scope="session")
 def environments_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("environments")
-    folder = root / "science-0a1b2c3d4e5f"
-    venv.create(folder, symlinks=True)
-    record = {
-        "name": "science",
-        "title": "Science",
-        "title_zh": "科学计算",
-        "digest": "0a1b2c3d4e5f",
-        "python": "3.11",
-        "packages": {},
-        "size_bytes": 1,
-        "uses": ["notebook", "training", "inference"],
-        "built_at": "2026-01-01T00:00:00Z",
-    }
-    (folder / "himalia-environment.json").write_text(json.dumps(record))
-    return root
+    return lay_environment(root, "notebook", "training", "inference", interpreter=True)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from himalia_hub.develop.notebooks.preview import masked
 from himalia_hub.develop.notebooks.tables import Notebook
 from himalia_hub.tenancy.tables import Token
 from tests.support.data import ok
+from tests.support.environments import lay_environment
 from tests.support.service import World, live_world, make_config
 from tests.unit.spawner.kube import Planner, hub_user, no_cluster
 from tests.unit.spawner.test_kubernetes import TRAITS
@@ -35,21 +36,8 @@ ASCEND = "huawei.com/Ascend910"
 @pytest.fixture
 def world(database_url: str, tmp_path: Path) -> Iterator[World]:
     """With one environment and one size."""
-    folder = tmp_path / "environments" / "science-0a1b2c3d4e5f"
-    folder.mkdir(parents=True)
-    record = {
-        "name": "science",
-        "title": "Science",
-        "title_zh": "科学计算",
-        "digest": "0a1b2c3d4e5f",
-        "python": "3.11",
-        "packages": {},
-        "size_bytes": 1,
-        "uses": ["notebook"],
-        "built_at": "2026-01-01T00:00:00Z",
-    }
-    (folder / "himalia-environment.json").write_text(json.dumps(record))
-    config = make_config(tmp_path / "state", database_url, environments_root=str(folder.parent))
+    root = lay_environment(tmp_path / "environments", "notebook")
+    config = make_config(tmp_path / "state", database_url, environments_root=str(root))
     worlds = live_world(config)
     made = next(worlds)
     made.live.platform.get(Engine).nodes = (NodeCapacity("one", Resources(8000, 16 * GIB), Resources(0, 0)),)
