@@ -31,13 +31,14 @@ from himalia_hub.backends.kubernetes.pods import Preference
 from himalia_hub.backends.protocol import BackendError, ExitReason, ReplicaState, WorkloadPlan
 from himalia_hub.backends.wire import from_wire
 from himalia_hub.config.platform_client import Refused, Unreachable
+from himalia_spawner.attempts import RemembersAttempt
 from himalia_spawner.local import ENDED, progress_events
 from himalia_spawner.overlay import Manifest, lay_over
 
 _CREATE_TRIES = 20
 
 
-class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
+class HimaliaKubeSpawner(RemembersAttempt, KubeSpawner):  # type: ignore[misc]
     """Starts a named server as a pod from the platform's plan; see the module's docstring."""
 
     platform = AnyTrait(help="The platform's internal API; set at start.").tag(config=True)
@@ -60,7 +61,6 @@ class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.attempt: int | None = None
         self.plan: WorkloadPlan | None = None
         self._prefer: Preference | None = None
         self._ended_by_itself = False
@@ -88,19 +88,9 @@ class HimaliaKubeSpawner(KubeSpawner):  # type: ignore[misc]
 
     # --- what the hub remembers -----------------------------------------------------------------
 
-    def get_state(self) -> dict[str, Any]:
-        state = super().get_state()
-        if self.attempt is not None:
-            state["attempt"] = self.attempt
-        return dict(state)
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        super().load_state(state)
-        self.attempt = state.get("attempt")
-
     def clear_state(self) -> None:
         super().clear_state()
-        self.attempt, self.plan, self._prefer = None, None, None
+        self.plan, self._prefer = None, None
 
     # --- start ----------------------------------------------------------------------------------
 

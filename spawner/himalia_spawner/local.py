@@ -18,13 +18,14 @@ from traitlets import Float, Unicode
 
 from himalia_hub.backends.local.addresses import HUB_PORT, LOOPBACK
 from himalia_hub.config.platform_client import Refused, Unreachable
+from himalia_spawner.attempts import RemembersAttempt
 
 NOTEBOOK_PORT = 8888
 ENDED = frozenset({"stopped", "failed", "succeeded", "timed_out"})
 STEP_NAMES = ("admitted", "scheduled", "image", "mounts", "server")
 
 
-class HimaliaLocalSpawner(Spawner):  # type: ignore[misc]
+class HimaliaLocalSpawner(RemembersAttempt, Spawner):  # type: ignore[misc]
     """Starts a named server as a workload of the platform; see the module's docstring."""
 
     platform = AnyTrait(help="The platform's internal API; set at start.").tag(config=True)
@@ -38,7 +39,6 @@ class HimaliaLocalSpawner(Spawner):  # type: ignore[misc]
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.attempt: int | None = None
         self._last_state: dict[str, Any] | None = None
         # Inside its network a server sees loopback only: there it listens, there is the hub's API.
         self.ip = LOOPBACK
@@ -51,19 +51,8 @@ class HimaliaLocalSpawner(Spawner):  # type: ignore[misc]
 
     # What the hub remembers between its starts.
 
-    def get_state(self) -> dict[str, Any]:
-        state = super().get_state()
-        if self.attempt is not None:
-            state["attempt"] = self.attempt
-        return dict(state)
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        super().load_state(state)
-        self.attempt = state.get("attempt")
-
     def clear_state(self) -> None:
         super().clear_state()
-        self.attempt = None
         self._last_state = None
 
     # The three questions of the hub.
