@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -81,16 +80,9 @@ def _fetcher(settings: dict[str, Any]) -> Any:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from himalia_hub.audit.verify import verify
-    from himalia_hub.commands.admin import state_directory
-    from himalia_hub.supervisor.errors import SupervisorError
+    from himalia_hub.commands.admin import installed_settings, tell_verified
 
-    directory = state_directory(arguments)
-    try:
-        settings = json.loads((directory / "platform.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SupervisorError(
-            f"There is no installation in {directory}.", "Name the directory of a started one with --state-dir."
-        ) from error
+    settings = installed_settings(arguments)
     named = settings.get("encryption_key_file")
     key = bytes.fromhex(Path(named).read_text(encoding="ascii").strip()) if named and Path(named).exists() else None
     report = verify(
@@ -99,15 +91,8 @@ def _verify(arguments: argparse.Namespace) -> int:
         key=key,
         fetch=_fetcher(settings),
     )
-    if arguments.json:
-        print(json.dumps({name: getattr(report, name) for name in report.__slots__}, ensure_ascii=False))
-        return 1 if report.differences else 0
-    for line in report.notes:
-        print(line)
-    for line in report.differences:
-        print(line, file=sys.stderr)
-    print(
+    checked = (
         f"{report.entries} entries ({report.archived} archived) of {report.chains} chains and {report.anchors} anchors "
-        f"checked: {len(report.differences) or 'no'} difference{'' if len(report.differences) == 1 else 's'}."
+        "checked: "
     )
-    return 1 if report.differences else 0
+    return tell_verified(arguments, report, checked)

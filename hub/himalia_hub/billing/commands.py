@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -115,29 +113,14 @@ def _balances(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from himalia_hub.billing.verify import verify
-    from himalia_hub.commands.admin import state_directory
-    from himalia_hub.supervisor.errors import SupervisorError
+    from himalia_hub.commands.admin import installed_settings, tell_verified
 
-    directory = state_directory(arguments)
-    try:
-        settings = json.loads((directory / "platform.json").read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise SupervisorError(
-            f"There is no installation in {directory}.", "Name the directory of a started one with --state-dir."
-        ) from error
+    settings = installed_settings(arguments)
     backend = settings.get("backend") or {}
     root = Path(backend["root"]) if backend.get("kind", "local") == "local" and backend.get("root") else None
     report = verify(settings["database_url"], root)
-    if arguments.json:
-        print(json.dumps({name: getattr(report, name) for name in report.__slots__}, ensure_ascii=False))
-        return 1 if report.differences else 0
-    for line in report.notes:
-        print(line)
-    for line in report.differences:
-        print(line, file=sys.stderr)
-    print(
+    checked = (
         f"{report.bills} bills over {report.intervals} intervals ({report.without_journal} without a journal here) and "
         f"{report.postings} postings recomputed: {money.amount_text(report.total_micros)} in all, "
-        f"{len(report.differences) or 'no'} difference{'' if len(report.differences) == 1 else 's'}."
     )
-    return 1 if report.differences else 0
+    return tell_verified(arguments, report, checked)

@@ -11,10 +11,11 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from himalia_hub.supervisor.administration import Administration
 from himalia_hub.supervisor.errors import SupervisorError
@@ -64,6 +65,40 @@ def administration(arguments: argparse.Namespace) -> Administration:
 def state_directory(arguments: argparse.Namespace) -> Path:
     named = getattr(arguments, "state_dir", None) or os.environ.get("HIMALIA_STATE_DIR")
     return Path(named) if named else default_state_directory(os.environ, root=os.geteuid() == 0)
+
+
+def installed_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings of the installation that the command line names, running or not."""
+    directory = state_directory(arguments)
+    try:
+        settings: dict[str, Any] = json.loads((directory / "platform.json").read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SupervisorError(
+            f"There is no installation in {directory}.", "Name the directory of a started one with --state-dir."
+        ) from error
+    return settings
+
+
+class Verified(Protocol):
+    """What a verification found; ``notes`` explain, ``differences`` are what should not be."""
+
+    __slots__: tuple[str, ...]
+    notes: list[str]
+    differences: list[str]
+
+
+def tell_verified(arguments: argparse.Namespace, report: Verified, checked: str) -> int:
+    """Print a report, as JSON where that is asked, else in sentences that end with what was checked; the exit code."""
+    found = len(report.differences)
+    if arguments.json:
+        print(json.dumps({name: getattr(report, name) for name in report.__slots__}, ensure_ascii=False))
+        return 1 if found else 0
+    for line in report.notes:
+        print(line)
+    for line in report.differences:
+        print(line, file=sys.stderr)
+    print(f"{checked}{found or 'no'} difference{'' if found == 1 else 's'}.")
+    return 1 if found else 0
 
 
 def guarded(command: Any) -> Any:
