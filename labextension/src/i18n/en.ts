@@ -3,6 +3,7 @@ import { administration } from './en/administration';
 import { data } from './en/data';
 import { frame } from './en/frame';
 import { podpreview } from './en/podpreview';
+import { profile } from './en/profile';
 import { work } from './en/work';
 
-export const en = { ...frame, ...data, ...work, ...administration, ...podpreview } as const;
+export const en = { ...frame, ...data, ...work, ...administration, ...podpreview, ...profile } as const;

@@ -4,7 +4,7 @@ import { isApiError } from '../../api/errors';
 import type { Notebook } from '../../api/types';
 import { Button, IconButton, StatePill, Time } from '../../components/basics';
 import { Dialog } from '../../components/dialog';
-import { Empty } from '../../components/feedback';
+import { Empty, ErrorLine } from '../../components/feedback';
 import { SelectField, TextField, fieldError } from '../../components/fields';
 import { ListPage, useListView } from '../../components/listpage';
 import type { Column } from '../../components/table';
@@ -146,6 +146,7 @@ function NewNotebook({ onClose }: { onClose: () => void }): JSX.Element {
         onChange={setEnvironment}
       />
       <ProfileFields profiles={profiles.data ?? []} choice={profile} error={create.error} />
+      <ErrorLine error={profiles.error} />
       {!choice.unmet && <VerdictLine verdict={verdict.data} error={verdict.error} remaining />}
     </Dialog>
   );
