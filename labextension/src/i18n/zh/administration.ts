@@ -311,7 +311,7 @@ export const administration: Record<keyof typeof english, string> = {
   'roles.kind': '类型',
   'roles.nameHint': '4 至 32 个字符。',
   'roles.new': '新建角色',
-  'roles.notGrantable': '您不能授予',
+  'roles.notGrantable': '（您不能授予）',
   'roles.ofArea': '已选 {chosen}，共 {total}',
   'roles.permissions': '权限',
   'roles.reachOf': '范围：{name}',

@@ -12,6 +12,7 @@ import { useMe } from '../../queries/account';
 import { useRecord, useRecordChanges, useRecords } from '../../queries/records';
 import { administers } from '../../queries/standing';
 import { GROUPS, useScoped, type Group, type Role } from './collections';
+import { GRANT, GrantsForm } from './grants';
 import { Loaded } from './parts';
 import { MembersInside } from './people';
 import { NEW, usePlace } from './place';
@@ -107,7 +108,9 @@ function GroupPage({ id }: { id: number }): JSX.Element {
   const answer = useRecord(of, id);
   const roles = useRoles();
   const changes = useRecordChanges(of, ['member']);
-  const may = administers(useMe().data, MANAGE);
+  const me = useMe().data;
+  const may = administers(me, MANAGE);
+  const grants = !may && administers(me, GRANT);
   return (
     <Loaded answer={answer}>
       {one => (
@@ -123,7 +126,13 @@ function GroupPage({ id }: { id: number }): JSX.Element {
             <MembersInside query={{ group: one.id }} manage={may} name={one.name} addText={t('groups.addText')} change={(add, remove) => changes.act(one.id, 'members', { add, remove }, one.version)} />
           ) : (
             <Loaded answer={roles}>
-              {all => <EditForm record={one} id={one.id} changes={changes} valuesOf={valuesOf} nameOf={values => values.name} groups={fields(all, one.roles)} may={may} />}
+              {all =>
+                grants ? (
+                  <GrantsForm of={of} holder={one} name={one.name} roles={all} hint={t('groups.rolesHint')} bodyOf={keys => keys} />
+                ) : (
+                  <EditForm record={one} id={one.id} changes={changes} valuesOf={valuesOf} nameOf={values => values.name} groups={fields(all, one.roles)} may={may} />
+                )
+              }
             </Loaded>
           )}
         </RecordPage>

@@ -103,6 +103,64 @@ describe("TEN-16, TEN-19: a member's second factor", () => {
   });
 });
 
+const role = (key: string) => ({ key, name: key, title: key, built_in: true, grantable: true, editable: false, permissions: {}, holders: 0, description: '', scope: 'organisation' });
+
+describe('TEN-11: roles, by who grants them and manages no accounts', () => {
+  const GRANTS = { 'tenancy.user.read': 'platform', 'tenancy.group.read': 'platform', 'tenancy.role.read': 'platform', 'tenancy.role.grant': 'platform' };
+
+  it('are given to a member; a role of one department stays its own, those through groups are not sent', async () => {
+    const { requests } = show(GRANTS, { methods: [], recovery_codes_left: 0 }, {
+      'GET /roles': () => page([role('member'), role('auditor'), role('department_administrator')]),
+      'GET /members/2': () => ({ ...grace, roles: ['member', 'department_administrator'] }),
+      'GET /members/2/roles': () => ({
+        roles: [
+          { role: 'department_administrator', name: '', department: 7, through: null },
+          { role: 'member', name: '', department: null, through: null },
+          { role: 'operator', name: '', department: null, through: 'night' }
+        ],
+        permissions: {}
+      }),
+      'PUT /members/2/roles': () => ({ roles: [], permissions: {} })
+    });
+    await userEvent.click(await screen.findByLabelText('auditor'));
+    await userEvent.click(screen.getByRole('button', { name: 'Save' }));
+    await waitFor(() =>
+      expect(requests.find(one => one.method === 'PUT')?.body).toEqual({
+        roles: [
+          { role: 'member', department: null },
+          { role: 'department_administrator', department: 7 },
+          { role: 'auditor', department: null }
+        ]
+      })
+    );
+    expect(requests.some(one => one.method === 'PATCH')).toBe(false);
+  });
+
+  it('are not given to oneself', async () => {
+    show(GRANTS, { methods: [], recovery_codes_left: 0 }, { 'GET /roles': () => page([role('member'), role('auditor')]) }, { ...grace, id: 1 });
+    expect(await screen.findByLabelText('auditor')).toBeDisabled();
+    expect(screen.queryByRole('button', { name: 'Save' })).not.toBeInTheDocument();
+  });
+
+  it('are given to a group', async () => {
+    const night = { id: 4, name: 'night', description: '', organisation: { code: 'home', name: 'Home' }, external_name: '', roles: ['member'], members: 0, created_at: '2026-11-21T09:00:00Z', updated_at: '2026-11-21T09:00:00Z', version: 2 };
+    const { requests } = renderPanel(
+      () => <AdministrationPanel />,
+      {
+        'GET /me': () => person(GRANTS),
+        'GET /roles': () => page([role('member'), role('auditor')]),
+        'GET /groups/4': () => night,
+        'GET /groups/4/roles': () => ({ roles: ['member'] }),
+        'PUT /groups/4/roles': () => ({ roles: ['member', 'auditor'] })
+      },
+      { 'view.section': 'groups', 'view.groups.record': '4' }
+    );
+    await userEvent.click(await screen.findByLabelText('auditor'));
+    await userEvent.click(screen.getByRole('button', { name: 'Save' }));
+    await waitFor(() => expect(requests.find(one => one.method === 'PUT')?.body).toEqual({ roles: ['member', 'auditor'] }));
+  });
+});
+
 describe('SEC-1: the audit log', () => {
   it('says what was done in words, with the name beside', async () => {
     const entry = {

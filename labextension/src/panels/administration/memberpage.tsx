@@ -15,6 +15,7 @@ import { useMe } from '../../queries/account';
 import { useChoices, useRecord, useRecordChanges } from '../../queries/records';
 import { administers } from '../../queries/standing';
 import { DEPARTMENTS, MEMBERS, useScoped, type Department, type Member, type Role, type SignInLink } from './collections';
+import { GRANT, GrantsForm, memberGrants } from './grants';
 import { memberCode } from './membercode';
 import { ACTIVATE, MANAGE, MemberState } from './members';
 import { Ask, Loaded, Once } from './parts';
@@ -193,18 +194,22 @@ export function MemberPage({ id }: { id: number }): JSX.Element {
             <Permitted member={one} />
           ) : (
             <Loaded answer={offers}>
-              {({ departments, roles }) => (
-                <EditForm
-                  record={one}
-                  id={one.id}
-                  changes={changes}
-                  valuesOf={valuesOf}
-                  bodyOf={({ department, ...changed }) => ({ ...changed, ...(department === undefined ? {} : { department: departmentOf(department) }) })}
-                  nameOf={values => values.display_name || one.name}
-                  groups={[{ id: 'facts', fields: fields<Values>(departments, roles, one.roles, () => one.guest) }]}
-                  may={manage}
-                />
-              )}
+              {({ departments, roles }) =>
+                !manage && administers(me, GRANT) && !one.guest && one.id !== me?.user.id ? (
+                  <GrantsForm of={of} holder={one} name={memberName(one)} roles={roles} hint={t('members.rolesHint')} bodyOf={memberGrants} />
+                ) : (
+                  <EditForm
+                    record={one}
+                    id={one.id}
+                    changes={changes}
+                    valuesOf={valuesOf}
+                    bodyOf={({ department, ...changed }) => ({ ...changed, ...(department === undefined ? {} : { department: departmentOf(department) }) })}
+                    nameOf={values => values.display_name || one.name}
+                    groups={[{ id: 'facts', fields: fields<Values>(departments, roles, one.roles, () => one.guest) }]}
+                    may={manage}
+                  />
+                )
+              }
             </Loaded>
           )}
           {asking === 'link' && (
