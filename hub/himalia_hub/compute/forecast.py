@@ -448,7 +448,7 @@ class Calibration:
     one clock.
     """
 
-    def __init__(self, pace: float = 0.02, *, remember: int = 1000) -> None:
+    def __init__(self, pace: float = 0.03, *, remember: int = 1000) -> None:
         self.half, self.most = HALF, MOST
         self._pace, self._remember = pace, remember
         self._told: dict[int, tuple[float | None, float | None]] = {}
@@ -467,16 +467,23 @@ class Calibration:
         """The work whose answers are not settled yet."""
         return list(self._told)
 
+    def passed(self, now: float) -> None:
+        """What still waits after the moment that it was told of is known to have been told wrongly."""
+        for workload_id, (half, most) in self._told.items():
+            if half is not None and half < now:
+                self.half, half = self._moved(HALF, held=False), None
+            if most is not None and most < now:
+                self.most, most = self._moved(MOST, held=False), None
+            self._told[workload_id] = half, most
+
     def started(self, workload_id: int, at: float | None) -> None:
         """It got its room then; None: it was withdrawn, which says nothing."""
         half, most = self._told.pop(workload_id, (None, None))
-        if at is None:
-            return
-        if half is not None:
-            self.half = _moved(self.half, self._pace, at <= half, HALF, 0.2, 0.8)
-        if most is not None:
-            self.most = _moved(self.most, self._pace, at <= most, MOST, 0.7, 0.99)
+        if at is not None and half is not None:
+            self.half = self._moved(HALF, held=at <= half)
+        if at is not None and most is not None:
+            self.most = self._moved(MOST, held=at <= most)
 
-
-def _moved(share: float, pace: float, held: bool, wanted: float, least: float, greatest: float) -> float:
-    return min(greatest, max(least, share + pace * (wanted - 1 if held else wanted)))
+    def _moved(self, wanted: float, *, held: bool) -> float:
+        share, (least, greatest) = (self.half, (0.2, 0.8)) if wanted == HALF else (self.most, (0.7, 0.99))
+        return min(greatest, max(least, share + self._pace * (wanted - 1 if held else wanted)))

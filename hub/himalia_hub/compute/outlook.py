@@ -154,12 +154,14 @@ class Outlook:
         waiting = {work.workload_id for work in scene.waiting}
         left = [workload_id for workload_id in self.calibration.waiting_for() if workload_id not in waiting]
         if not left:
+            self.calibration.passed(scene.now.timestamp())
             return
         rows = db.execute(sa.select(Workload.id, Workload.admitted_at).where(Workload.id.in_(left)))
         admitted = {row.id: row.admitted_at for row in rows}
         for workload_id in left:
             at = admitted.get(workload_id)
             self.calibration.started(workload_id, None if at is None else at.timestamp())
+        self.calibration.passed(scene.now.timestamp())
 
 
 def _group(row: Any) -> forecast.Group:

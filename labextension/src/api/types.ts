@@ -135,7 +135,10 @@ export interface Workload {
   message: string | null;
   phase_since: Moment | null;
   queue_position: number | null;
+  /** By when it starts in half of the cases; null where too little is known. */
   expected_start_at: Moment | null;
+  /** By when in nine of ten; with too little history by when deadlines alone make room. */
+  expected_start_latest_at: Moment | null;
   attempt: number;
   replicas_ready: number;
   replicas_total: number;
@@ -186,7 +189,10 @@ export interface Verdict {
   /** What the start would occupy, all replicas together. */
   uses: Record<string, number>;
   queue_position: number | null;
+  /** By when it starts in half of the cases; null where too little is known. */
   expected_start_at: Moment | null;
+  /** By when in nine of ten; with too little history by when deadlines alone make room. */
+  expected_start_latest_at: Moment | null;
   price_per_hour_micros: Micros;
   hold_micros: Micros;
   balance_micros: Micros;

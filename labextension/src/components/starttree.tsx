@@ -5,6 +5,7 @@ import { formatElapsed, secondsSince } from '../domain/format';
 import { t } from '../i18n';
 import { useNow } from '../queries/account';
 import { Icon, type IconName } from './icons';
+import { queueWords, type Queued } from './queueline';
 
 const LOOK: Record<Step['state'], { icon: IconName; tone: string }> = {
   waiting: { icon: 'ring', tone: 'hm-rest' },
@@ -13,7 +14,13 @@ const LOOK: Record<Step['state'], { icon: IconName; tone: string }> = {
   failed: { icon: 'warning', tone: 'hm-fail' }
 };
 
-export function StartTree({ steps }: { steps: readonly Step[] }): JSX.Element {
+export interface StartTreeProps {
+  steps: readonly Step[];
+  /** Of which they are the steps: while it waits for room the first step says when it probably starts. */
+  work?: Queued;
+}
+
+export function StartTree({ steps, work }: StartTreeProps): JSX.Element {
   const now = useNow();
   return (
     <ol className="hm-tree">
@@ -24,7 +31,7 @@ export function StartTree({ steps }: { steps: readonly Step[] }): JSX.Element {
           <li key={step.name} className={`hm-step-${step.state}`}>
             <Icon name={look.icon} size={14} className={look.tone} />
             <b>{t(`tree.${step.name}`)}</b>
-            <span className={step.state === 'failed' ? 'hm-fail' : 'hm-muted'}>{step.detail}</span>
+            <span className={step.state === 'failed' ? 'hm-fail' : 'hm-muted'}>{(step.name === 'admitted' && queueWords(work, now)) || step.detail}</span>
             <span className="hm-num hm-muted">
               {step.started_at && formatElapsed(secondsSince(step.started_at, end))}
             </span>

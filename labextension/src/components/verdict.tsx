@@ -1,7 +1,7 @@
 /** The verdict line of a form that takes resources: starts now, waits, or cannot, with price and what remains. */
 import type { JSX } from 'react';
 import type { Verdict } from '../api/types';
-import { formatBytes, formatMoney, formatMoment, formatNumber, acceleratorName } from '../domain/format';
+import { formatBytes, formatMoney, formatNumber, acceleratorName } from '../domain/format';
 import { language, t } from '../i18n';
 import { ErrorLine } from './feedback';
 import { Icon, type IconName } from './icons';
@@ -67,14 +67,10 @@ export function VerdictLine({ verdict, error, remaining }: VerdictLineProps): JS
     );
   }
   const look = VERDICT_LOOK[verdict.verdict];
-  const start = verdict.verdict === 'waits' && verdict.expected_start_at;
   return (
     <div className="hm-verdict" role="status">
       <Icon name={look.icon} size={14} className={look.tone} />
-      <span className="hm-grow">
-        {verdictSentence(verdict)}
-        {start && <span className="hm-muted"> {formatMoment(start)}</span>}
-      </span>
+      <span className="hm-grow">{verdictSentence(verdict)}</span>
       <b>{t('money.perHour', { money: formatMoney(verdict.price_per_hour_micros) })}</b>
       {remaining && (
         <ul>

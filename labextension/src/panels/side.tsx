@@ -6,6 +6,7 @@ import { IconButton, Kbd, Meter, stateWords } from '../components/basics';
 import { ErrorLine } from '../components/feedback';
 import { Icon, type IconName } from '../components/icons';
 import { progressShort, taskProgress, taskShare } from '../components/progress';
+import { queueWords } from '../components/queueline';
 import { resourceName, resourcePair } from '../components/verdict';
 import { formatElapsed, formatMoney, formatNumber, formatPercent, formatSpan, secondsSince } from '../domain/format';
 import { hasEnded, stateLook } from '../domain/state';
@@ -208,9 +209,7 @@ function WorkRow({ workload, now }: { workload: Workload; now: number }): JSX.El
       </span>
       <span className="hm-l2">
         <span className="hm-ell">
-          {workload.phase === 'queued' && workload.queue_position
-            ? t('side.waitingFor', { place: workload.queue_position })
-            : formatElapsed(secondsSince(since, now))}
+          {queueWords(workload, now) || formatElapsed(secondsSince(since, now))}
         </span>
         <span>{t('money.perHour', { money: formatMoney(workload.price_per_hour_micros) })}</span>
       </span>

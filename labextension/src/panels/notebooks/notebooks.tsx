@@ -10,10 +10,11 @@ import { ListPage, useListView } from '../../components/listpage';
 import type { Column } from '../../components/table';
 import { ProfileFields, useProfileChoice } from '../../components/profilefields';
 import { SpecFields, useSpecChoice } from '../../components/specfields';
+import { queueWords } from '../../components/queueline';
 import { VerdictLine, canStart } from '../../components/verdict';
 import { formatMoney, formatResources } from '../../domain/format';
 import { t } from '../../i18n';
-import { useCan } from '../../queries/account';
+import { useCan, useNow } from '../../queries/account';
 import { useCreateNotebook, useDeleteNotebook, useEnvironments, useNotebookAction, useNotebooks } from '../../queries/notebooks';
 import { useProfiles } from '../../queries/profiles';
 import { useSpecs, useVerdict } from '../../queries/training';
@@ -28,9 +29,20 @@ interface Acts {
   profile?: (one: Notebook) => void;
 }
 
+/** Its name, and while it waits for room when it probably starts. */
+function NotebookName({ one }: { one: Notebook }): JSX.Element {
+  const words = queueWords(one.workload, useNow(10_000));
+  return (
+    <span className="hm-ell" title={words || one.name}>
+      <b>{one.name}</b>
+      {words && <span className="hm-muted"> {words}</span>}
+    </span>
+  );
+}
+
 function columns({ act, remove, profile }: Acts): Column<Notebook>[] {
   return [
-    { id: 'name', title: t('notebook.name'), width: 180, grow: 2, sort: 'name', cell: one => <b>{one.name}</b> },
+    { id: 'name', title: t('notebook.name'), width: 180, grow: 2, sort: 'name', cell: one => <NotebookName one={one} /> },
     { id: 'phase', title: t('train.state'), width: 128, cell: one => <StatePill state={one.phase} why={one.message} /> },
     { id: 'uses', title: t('train.uses'), width: 160, above: 700, cell: one => formatResources(one.spec.resources) },
     { id: 'environment', title: t('train.environment'), width: 120, above: 860, cell: one => (typeof one.environment === 'string' ? one.environment : one.environment.title) },

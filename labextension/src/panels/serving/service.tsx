@@ -173,7 +173,7 @@ function Condition({ service }: { service: InferenceService }): JSX.Element | nu
   }
   return (
     <div className="hm-inset">
-      <StartTree steps={workload.steps} />
+      <StartTree steps={workload.steps} work={workload} />
     </div>
   );
 }

@@ -180,7 +180,7 @@ function RunProgress({ run }: { run: Run }): JSX.Element | null {
     return (
       <div className="hm-inset">
         {run.message && <p className="hm-muted">{run.message}</p>}
-        {run.workload && <StartTree steps={run.workload.steps} />}
+        {run.workload && <StartTree steps={run.workload.steps} work={run.workload} />}
       </div>
     );
   }
