@@ -15,7 +15,7 @@ from jupyterhub.auth import DummyAuthenticator
 from jupyterhub.proxy import Proxy
 from traitlets.config import get_config
 
-from himalia_hub.config import previews
+from himalia_hub.config import previews, profiles
 from himalia_spawner.kubernetes import HimaliaKubeSpawner
 
 c = get_config()
@@ -42,10 +42,10 @@ class RememberingProxy(Proxy):  # type: ignore[misc]
 
 
 class Anybody(DummyAuthenticator):  # type: ignore[misc]
-    """Lets anybody in; brings the address of previews, as ours does."""
+    """Lets anybody in; brings the addresses of previews and profiles, as ours does."""
 
     def get_handlers(self, app: Any) -> list[Any]:
-        return [*super().get_handlers(app), *previews.handlers()]
+        return [*super().get_handlers(app), *previews.handlers(), *profiles.handlers()]
 
 
 class PlanningPlatform:
@@ -71,14 +71,36 @@ c.HimaliaKubeSpawner.platform = PlanningPlatform()
 c.HimaliaKubeSpawner.cluster = json.loads(os.environ["TEST_CLUSTER"])
 c.HimaliaKubeSpawner.extra_labels = {"from-a-trait": "yes"}
 c.HimaliaKubeSpawner.environment = {"FROM_A_TRAIT": "yes"}
-c.HimaliaKubeSpawner.profile_list = [
+PROFILES: list[dict[str, Any]] = [
     {"display_name": "Plain", "slug": "plain", "default": True},
     {
         "display_name": "Marked",
         "slug": "marked",
         "kubespawner_override": {"extra_annotations": {"from-a-profile": "yes"}, "environment": {"MARKED": "yes"}},
+        "profile_options": {
+            "level": {
+                "display_name": "How much",
+                "choices": {
+                    "low": {"display_name": "Low"},
+                    "high": {"display_name": "High", "kubespawner_override": {"extra_annotations": {"level": "high"}}},
+                },
+                "unlisted_choice": {
+                    "enabled": True,
+                    "validation_regex": "^[0-9]+$",
+                    "kubespawner_override": {"extra_annotations": {"level": "{value}"}},
+                },
+            }
+        },
     },
 ]
+ADAS = {"display_name": "Ada's own", "slug": "adas"}
+
+
+def profile_list(spawner: HimaliaKubeSpawner) -> list[dict[str, Any]]:
+    return [*PROFILES, ADAS] if spawner.user.name == "ada" else PROFILES
+
+
+c.HimaliaKubeSpawner.profile_list = profile_list
 c.HimaliaKubeSpawner.start_timeout = 90
 c.JupyterHub.proxy_class = RememberingProxy
 c.JupyterHub.authenticator_class = Anybody

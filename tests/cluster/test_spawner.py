@@ -28,11 +28,15 @@ from himalia_hub.backends.kubernetes.backend import KubernetesBackend
 from himalia_hub.backends.kubernetes.options import KubernetesOptions
 from himalia_hub.backends.kubernetes.spaces import SpaceQuota
 from himalia_hub.backends.protocol import HttpProbe, Port, ReplicaState, Resources, WorkloadPlan
+from himalia_hub.develop.notebooks import hub as hub_calls
+from himalia_hub.develop.notebooks import profiles
+from himalia_hub.platform.config import HubAccess
 from tests.cluster.conftest import Loop
 from tests.contract.kubernetes_harness import DEFAULT_IMAGE, REAL_NODES
 
 MIB = 1 << 20
 TENANT = "acme"
+SHOW = "import os; print(os.environ['FROM_A_TRAIT'])"
 pytestmark = pytest.mark.skipif(
     not os.environ.get("KUBE_TEST_HUB_ADDRESS"),
     reason="no address of the hub that pods reach: set KUBE_TEST_HUB_ADDRESS",
@@ -158,7 +162,7 @@ def test_a_notebook_starts_is_watched_and_stops(
     (replica,) = workload.replicas
     assert replica.state is ReplicaState.RUNNING and replica.ready
     assert [step.state for step in replica.steps] == ["done"] * 4
-    code, output = loop.run(backend.execute("w1", 1, ("printenv", "FROM_A_TRAIT")))
+    code, output = loop.run(backend.execute("w1", 1, ("python", "-c", SHOW)))
     assert (code, output) == (0, b"yes\n")
     version = httpx.get(f"http://{replica.addresses['http']}/user/ada/lab/api", trust_env=False)
     assert version.status_code == 200 and "version" in version.json()
@@ -202,17 +206,48 @@ def test_a_hopeless_gpu_start_is_aborted_and_leaves_nothing_to_the_next(
     hub.wait(lambda: pod(loop, admin, hub, "w2-2") is None, "the pod was not removed")
 
 
+def test_a_chosen_profile_is_in_the_pod(
+    loop: Loop, admin: Cluster, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NB-3: asked, checked and handed over by the platform's own code; each person is offered their own."""
+    monkeypatch.setattr(hub_calls, "TIMEOUT_SECONDS", 100.0)  # this hub answers once a server is ready
+    token = tmp_path / "token"
+    token.write_text(hub.token)
+    client = hub_calls.HubClient(HubAccess(api_url=hub.url, token_file=token))
+    found = loop.run(client.profiles("ada"))
+    assert [one["slug"] for one in found] == ["plain", "marked", "adas"]
+    assert [one["slug"] for one in loop.run(client.profiles("bob"))] == ["plain", "marked"], "made on the way"
+    for number, value, told in ((41, "high", "high"), (42, "7", "7")):
+        hub.give(plan(number))
+        options = profiles.user_options(found, profiles.kept(found, "marked", {"level": value}))
+        assert loop.run(client.start("ada", "chosen", options))
+        made = hub.wait(lambda number=number: pod(loop, admin, hub, f"w{number}-1"), "no pod was made")
+        annotations = made["metadata"]["annotations"]
+        assert (annotations["from-a-profile"], annotations["level"]) == ("yes", told)
+        hub.client.delete("/users/ada/servers/chosen")
+        hub.wait(lambda number=number: pod(loop, admin, hub, f"w{number}-1") is None, "the pod was not removed")
+        hub.wait(lambda: not hub.server("chosen").get("pending"), "the hub still holds the server")
+    hub.give(plan(43))
+    assert loop.run(client.start("ada", "chosen", {}))
+    made = hub.wait(lambda: pod(loop, admin, hub, "w43-1"), "no pod was made")
+    assert "from-a-profile" not in made["metadata"]["annotations"], "nothing of the start before"
+    hub.client.delete("/users/ada/servers/chosen")
+    hub.wait(lambda: pod(loop, admin, hub, "w43-1") is None, "the pod was not removed")
+    loop.run(client.close())
+
+
 def test_a_preview_is_the_pod_that_is_made(loop: Loop, admin: Cluster, hub: Hub) -> None:
     """NB-3: drawn by the hub, completed by the API server in a dry run, compared with the real pod of the same plan."""
     given = wire.to_wire(plan(7))
     path = "/himalia/users/ada/preview"
-    drafted = hub.client.post(path, json={"profile": "marked"}).json()
-    assert [one["slug"] for one in drafted["profiles"]] == ["plain", "marked"]
+    chosen = {"profile": "marked"}
+    drafted = hub.client.post(path, json={"user_options": chosen}).json()
+    assert [one["slug"] for one in drafted["profiles"]] == ["plain", "marked", "adas"]
     launch = drafted["launch"]
     assert launch["environment"]["MARKED"] == "•••", "no value leaves the hub"
     given |= {"secrets": launch["environment"], "command": launch["command"]}
     given["probe"]["path"] = f"{launch['path']}api"
-    answer = hub.client.post(path, json={"profile": "marked", "plan": given})
+    answer = hub.client.post(path, json={"user_options": chosen, "plan": given})
     assert answer.status_code == 200, answer.text
     shown = answer.json()["objects"][-1]
     pods = f"/api/v1/namespaces/{hub.release}-{TENANT}/pods"
@@ -229,7 +264,7 @@ def test_a_preview_is_the_pod_that_is_made(loop: Loop, admin: Cluster, hub: Hub)
         assert drawn["metadata"][key] == made["metadata"][key]
     hub.client.delete("/users/ada/servers/preview")
     hub.wait(lambda: pod(loop, admin, hub, "w7-1") is None, "the pod was not removed")
-    wrong = hub.client.post(path, json={"profile": "none-such"})
+    wrong = hub.client.post(path, json={"user_options": {"profile": "none-such"}})
     assert wrong.status_code == 409 and "none-such" in wrong.json()["detail"]
 
 
