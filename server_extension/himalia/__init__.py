@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
     from himalia.sdk import errors
+    from himalia.sdk.accelerators import Accelerator
     from himalia.sdk.aio import AsyncClient
     from himalia.sdk.client import Client, connect
     from himalia.sdk.errors import HimaliaError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _WHERE = {
     **dict.fromkeys(("log", "progress", "logged"), "himalia.sdk.tracking"),
     **dict.fromkeys(("Client", "connect"), "himalia.sdk.client"),
+    "Accelerator": "himalia.sdk.accelerators",
     "AsyncClient": "himalia.sdk.aio",
     "dataset": "himalia.sdk.local",
     "HimaliaError": "himalia.sdk.errors",
@@ -57,6 +59,7 @@ _COLLECTIONS = frozenset(
 """``himalia.models`` is ``himalia.connect().models``: the collections of this process's client."""
 
 __all__ = [
+    "Accelerator",
     "AsyncClient",
     "Client",
     "HimaliaError",

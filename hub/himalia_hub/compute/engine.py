@@ -131,14 +131,23 @@ class Engine:
         self, db: Db, actor: Actor, parts: Sequence[Part], section: str, *, permitted: bool = True
     ) -> dict[str, Any]:
         """The same for several workloads that start together or not at all."""
+        return self.verdicts_of_starts(db, actor, [parts], section, permitted=permitted)[0]
+
+    def verdicts_of_starts(
+        self, db: Db, actor: Actor, starts: Sequence[Sequence[Part]], section: str, *, permitted: bool = True
+    ) -> list[dict[str, Any]]:
+        """The same for each of several such starts, of which one would be made, from one look."""
         situation = self.look(db, payer_of(actor))
-        costs = [self.budget.estimate(db, actor.tenant_id, p.resources, p.replicas, section) for p in parts]
-        estimate = Estimate(
-            price_per_hour_micros=sum(cost.price_per_hour_micros for cost in costs),
-            hold_micros=sum(cost.hold_micros for cost in costs),
-            balance_micros=costs[0].balance_micros,
-        )
-        return self._verdicts(db, [assess.assess_parts(situation, parts, estimate)], permitted=permitted)[0]
+        found = []
+        for parts in starts:
+            costs = [self.budget.estimate(db, actor.tenant_id, p.resources, p.replicas, section) for p in parts]
+            estimate = Estimate(
+                price_per_hour_micros=sum(cost.price_per_hour_micros for cost in costs),
+                hold_micros=sum(cost.hold_micros for cost in costs),
+                balance_micros=costs[0].balance_micros,
+            )
+            found.append(assess.assess_parts(situation, parts, estimate))
+        return self._verdicts(db, found, permitted=permitted)
 
     def verdicts(
         self, db: Db, actor: Actor, sizes: Sequence[Resources], section: str, *, permitted: bool = True

@@ -279,12 +279,11 @@ def resolve(
     ways = fits(asked, found, engine.catalogue)
     if not ways:
         return Resolved((), problem(asked, found, engine.catalogue), frameworks)
-    section = specs.section_of(scenario)
-    offers = []
-    for way in ways:
-        mine = Part(specs.add(basic, specs.resources_of(way.offered.spec)), replicas)
-        verdict = engine.verdict_of_parts(db, actor, [*before, mine], section, permitted=permitted)
-        offers.append(Offer(way, _as_nodes_are(verdict, way, engine.nodes)))
+    starts = [[*before, Part(specs.add(basic, specs.resources_of(way.offered.spec)), replicas)] for way in ways]
+    verdicts = engine.verdicts_of_starts(db, actor, starts, specs.section_of(scenario), permitted=permitted)
+    offers = [
+        Offer(way, _as_nodes_are(verdict, way, engine.nodes)) for way, verdict in zip(ways, verdicts, strict=True)
+    ]
     return Resolved(sorted(offers, key=lambda offer: offer.rank), None, frameworks)
 
 

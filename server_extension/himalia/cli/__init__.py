@@ -29,6 +29,7 @@ OBJECTS = {
     "quota": "limits at each level",
     "quotas": "quotas of those you administer: show, list, set",
     "prices": "prices per hour: list, set",
+    "accelerators": "what would satisfy a wish for an accelerator, with price and wait",
     "verdict": "what a start would meet now: quota, room, balance",
     "preview-pod": "the pod that a start would make, as YAML; for administrators",
     "checklist": "what an installation or organisation still lacks",

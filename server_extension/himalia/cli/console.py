@@ -1,4 +1,4 @@
-"""``himalia quotas|prices|verdict|checklist``: what administrators see and set, and what a start would meet."""
+"""``himalia quotas|prices|verdict|accelerators|checklist``: what administrators set, and what a start would meet."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from himalia.sdk.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from himalia.sdk.accelerators import Accelerator
     from himalia.sdk.client import Client
     from himalia.sdk.console import QuotaSheet
 
@@ -18,7 +19,13 @@ LEVELS = ("tenant", "department", "user")
 
 def register(group: argparse.ArgumentParser, name: str) -> None:
     """Build the parser of one of the commands."""
-    {"quotas": _quotas, "prices": _prices, "verdict": _verdict, "checklist": _checklist}[name](group)
+    {
+        "quotas": _quotas,
+        "prices": _prices,
+        "verdict": _verdict,
+        "accelerators": _accelerators,
+        "checklist": _checklist,
+    }[name](group)
 
 
 def _command(parser: argparse.ArgumentParser, run: Any) -> argparse.ArgumentParser:
@@ -143,7 +150,7 @@ def _set_prices(client: Client, arguments: argparse.Namespace) -> Any:
 def _verdict(group: argparse.ArgumentParser) -> None:
     _command(group, _ask_verdict)
     group.add_argument("spec", help="basic resource spec")
-    group.add_argument("--accelerator", help="accelerator spec, added to the basic one")
+    accelerator_options(group)
     group.add_argument("--replicas", type=int, default=1)
     group.add_argument("--scenario", default="any")
 
@@ -151,11 +158,62 @@ def _verdict(group: argparse.ArgumentParser) -> None:
 def _ask_verdict(client: Client, arguments: argparse.Namespace) -> Any:
     found = client.verdict(
         arguments.spec,
-        accelerator=arguments.accelerator,
+        accelerator=accelerator_of(arguments),
         replicas=arguments.replicas,
         scenario=arguments.scenario,
     )
     return found if arguments.json else f"{found.sentence} {client.currency.show(found.price_per_hour_micros)} an hour."
+
+
+def accelerator_options(parser: argparse.ArgumentParser) -> None:
+    """A named accelerator spec, or any that suffices."""
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--accelerator", help="accelerator spec, added to the basic one")
+    either.add_argument(
+        "--any-accelerator",
+        metavar="[COUNTx]GIB[:FRAMEWORK,...]",
+        help="any accelerator with at least so much memory: 24, 24:cuda, 4x32:cuda,cann",
+    )
+
+
+def accelerator_of(arguments: argparse.Namespace) -> str | Accelerator | None:
+    from himalia.sdk.accelerators import Accelerator
+
+    if arguments.any_accelerator is not None:
+        return Accelerator.parse(arguments.any_accelerator)
+    named: str | None = arguments.accelerator
+    return named
+
+
+def _accelerators(group: argparse.ArgumentParser) -> None:
+    _command(group, _list_accelerators)
+    group.add_argument("wish", metavar="[COUNTx]GIB[:FRAMEWORK,...]", help="24, 24:cuda, 4x32:cuda,cann")
+    group.add_argument("--spec", help="basic resource spec to start it with")
+    group.add_argument("--scenario", default="any")
+
+
+def _list_accelerators(client: Client, arguments: argparse.Namespace) -> Any:
+    from himalia.sdk.accelerators import Accelerator
+    from himalia.sdk.display import Table
+
+    wish = Accelerator.parse(arguments.wish)
+    found = client.accelerators(wish, spec=arguments.spec, scenario=arguments.scenario)
+    if arguments.json:
+        return found
+    if found.problem is not None:
+        raise InvalidInput(found.problem.sentence, field=found.problem.field, hint=found.problem.hint)
+    rows = [
+        (
+            one.spec.name,
+            one.form,
+            one.framework,
+            f"{wish.count} × {one.memory_bytes / GIB:g} GiB" if one.memory_bytes else "",
+            client.currency.show(one.spec.price_per_hour_micros),
+            one.verdict.sentence,
+        )
+        for one in found
+    ]
+    return Table(["Accelerator", "Form", "Runs", "Memory", "Per hour", "A start now"], rows, caption=found.why)
 
 
 def _checklist(group: argparse.ArgumentParser) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from himalia.cli import OBJECTS
+from himalia.cli.console import accelerator_of, accelerator_options
 from himalia.cli.tenancy import Outcome, Way
 from himalia.sdk.errors import HimaliaError
 
@@ -173,6 +174,15 @@ def _plain_group(collection: str) -> Callable[[argparse.ArgumentParser], None]:
     return build
 
 
+def _notebooks(group: argparse.ArgumentParser) -> None:
+    from himalia.cli import notebooks
+
+    commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_list(commands, "notebooks")
+    _one(commands, "show", "show one", lambda client, a: client.notebooks.get(a.which))
+    notebooks.build(commands, Way(_command))
+
+
 def _datasets(group: argparse.ArgumentParser) -> None:
     commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_list(commands, "datasets")
@@ -268,7 +278,7 @@ def _runs(group: argparse.ArgumentParser) -> None:
     submit.add_argument("--dataset", action="append", default=[], help="name or name@V0002")
     submit.add_argument("--param", action="append", default=[], metavar="KEY=VALUE")
     submit.add_argument("--spec")
-    submit.add_argument("--accelerator", help="accelerator spec, added to the basic one")
+    accelerator_options(submit)
     submit.add_argument("--environment")
     submit.add_argument("--wait", action="store_true", help="print the log until it ended")
 
@@ -298,7 +308,7 @@ def _submit(client: Client, arguments: argparse.Namespace) -> Any:
         datasets=arguments.dataset,
         parameters=parameters,
         spec=arguments.spec,
-        accelerator=arguments.accelerator,
+        accelerator=accelerator_of(arguments),
         environment=arguments.environment,
     )
     return run.wait(log=not arguments.json) if arguments.wait else run
@@ -315,7 +325,7 @@ def _jobs(group: argparse.ArgumentParser) -> None:
     create.add_argument("--algorithm", default="image-classification")
     create.add_argument("--param", action="append", default=[], metavar="KEY=VALUE")
     create.add_argument("--spec")
-    create.add_argument("--accelerator", help="accelerator spec, added to the basic one")
+    accelerator_options(create)
     create.add_argument("--wait", action="store_true", help="print the log until it ended")
 
 
@@ -326,7 +336,7 @@ def _create_job(client: Client, arguments: argparse.Namespace) -> Any:
         algorithm=arguments.algorithm,
         parameters=dict(_typed(pair) for pair in arguments.param),
         spec=arguments.spec,
-        accelerator=arguments.accelerator,
+        accelerator=accelerator_of(arguments),
     )
     return run.wait(log=not arguments.json) if arguments.wait else run
 
@@ -362,11 +372,12 @@ def _services(group: argparse.ArgumentParser) -> None:
         "deploy",
         "serve a model",
         lambda client, a: client.services.deploy(
-            a.which, name=a.name, spec=a.spec, accelerator=a.accelerator, replicas=a.replicas
+            a.which, name=a.name, spec=a.spec, accelerator=accelerator_of(a), replicas=a.replicas
         ),
         _option("--name", help="of the service (default: the model's)"),
         _option("--spec"),
         _option("--accelerator", help="accelerator spec, added to the basic one"),
+        _option("--any-accelerator", metavar="[COUNTx]GIB[:FRAMEWORK,...]", help="any that suffices: 24:cuda,cann"),
         _option("--replicas", type=int, default=1),
     )
     _one(
@@ -475,6 +486,7 @@ BUILD: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
     "quotas": lambda group: _console(group, "quotas"),
     "prices": lambda group: _console(group, "prices"),
     "verdict": lambda group: _console(group, "verdict"),
+    "accelerators": lambda group: _console(group, "accelerators"),
     "checklist": lambda group: _console(group, "checklist"),
     **{
         name: _administration(name)
@@ -502,5 +514,6 @@ BUILD: dict[str, Callable[[argparse.ArgumentParser], Any]] = {
     "models": _models,
     "services": _services,
     "login": _login,
-    **{name: _plain_group(name) for name in ("bills", "environments", "algorithms", "notebooks", "workloads", "tasks")},
+    **{name: _plain_group(name) for name in ("bills", "environments", "algorithms", "workloads", "tasks")},
+    "notebooks": _notebooks,
 }

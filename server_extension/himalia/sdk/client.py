@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from himalia.sdk import admin, audit, compute, console, data, money, registry, security, serving, sharing, training
+from himalia.sdk.accelerators import Accelerator, AcceleratorOffers
 from himalia.sdk.base import Collection
 from himalia.sdk.decode import decode
 from himalia.sdk.errors import InvalidInput
@@ -49,7 +50,7 @@ class Client:
         self.runs = training.Runs(self, "/runs", training.Run)
         self.models = registry.Models(self, "/models", registry.Model)
         self.services = serving.Services(self, "/inference-services", serving.Service)
-        self.notebooks = Collection(self, "/notebooks", compute.Notebook)
+        self.notebooks = compute.Notebooks(self, "/notebooks", compute.Notebook)
         self.workloads = Collection(self, "/workloads", compute.Workload)
         self.tasks = Collection(self, "/tasks", compute.Task)
         self.specs = compute.Specs(self, "/specs", compute.Spec, paged=False)
@@ -97,13 +98,31 @@ class Client:
         self,
         spec: str | int | compute.Spec,
         *,
-        accelerator: str | int | compute.Spec | None = None,
+        accelerator: str | int | compute.Spec | Accelerator | None = None,
         replicas: int = 1,
         scenario: str = "any",
     ) -> compute.Verdict:
         """What starting this would meet now: quota, capacity, balance."""
         told = {**self.spec_fields(spec, accelerator, scenario), "replicas": replicas, "scenario": scenario}
         return decode(compute.Verdict, self.http.post("/verdict", told))
+
+    def accelerators(
+        self,
+        wish: Accelerator,
+        *,
+        spec: str | int | compute.Spec | None = None,
+        replicas: int = 1,
+        scenario: str = "any",
+    ) -> AcceleratorOffers:
+        """What satisfies a wish, the best first, each with price and what a start would meet.
+
+        Args:
+            spec: The basic spec that the verdicts include; without it they are of the accelerator alone.
+        """
+        told = {**wish.to_wire(), "replicas": replicas, "scenario": scenario}
+        if spec is not None:
+            told["spec_id"] = self.spec_id(spec, scenario)
+        return decode(AcceleratorOffers, self.http.post("/accelerators/resolve", told), self)
 
     def recharge(self, amount: Any, *, note: str = "", tenant: str | None = None) -> money.Posting:
         """Add to the balance; for administrators.
@@ -198,12 +217,17 @@ class Client:
         return [item for item in fitting if (item.kind != "basic") == accelerators]
 
     def spec_fields(
-        self, spec: str | int | compute.Spec | None, accelerator: str | int | compute.Spec | None, scenario: str
-    ) -> dict[str, int]:
-        """The fields of a request that starts something: a basic spec and, where one is named, an accelerator's."""
-        told = {"spec_id": self.spec_id(spec, scenario)}
+        self,
+        spec: str | int | compute.Spec | None,
+        accelerator: str | int | compute.Spec | Accelerator | None,
+        scenario: str,
+    ) -> dict[str, Any]:
+        """The fields of a request that starts something: a basic spec, and an accelerator's or the wish for one."""
+        told: dict[str, Any] = {"spec_id": self.spec_id(spec, scenario)}
         if accelerator is None:
             return told
+        if isinstance(accelerator, Accelerator):
+            return {**told, "accelerator_wish": accelerator.to_wire()}
         if isinstance(accelerator, compute.Spec):
             accelerator = accelerator.id
         if isinstance(accelerator, str):

@@ -6,12 +6,16 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from himalia.sdk.base import Collection, ObjectRef, Ref, Resource, wait_until
 from himalia.sdk.decode import decode
 from himalia.sdk.display import Progress
 from himalia.sdk.errors import WorkFailed
+from himalia.sdk.profiles import ChosenProfile, SpawnProfile
+
+if TYPE_CHECKING:
+    from himalia.sdk.accelerators import Accelerator
 
 ENDED = frozenset({"stopped", "succeeded", "failed", "timed_out"})
 
@@ -265,17 +269,64 @@ class Notebook(Resource):
     message: str = ""
     url: str | None = None
     cost_micros: int = 0
+    profile: ChosenProfile | None = None
     workload: Workload | None = None
 
     _path: ClassVar[str] = "/notebooks"
 
-    def start(self) -> Self:
+    def start(self, *, profile: str | None = None, profile_options: dict[str, str] | None = None) -> Self:
+        """Start it when it is stopped; with another profile or other options, which it then keeps.
+
+        Raises:
+            Conflict: It is not stopped, or (``code`` ``profile_gone``) its profile is not offered any longer.
+        """
+        if profile is not None or profile_options is not None:
+            self._update(profile=profile, profile_options=profile_options)
         self.client.http.post(f"{self.path}/start")
         return self.refresh()
 
     def stop(self) -> Self:
         self.client.http.post(f"{self.path}/stop")
         return self.refresh()
+
+
+class Notebooks(Collection[Notebook]):
+    """``client.notebooks``."""
+
+    def create(
+        self,
+        name: str,
+        *,
+        spec: str | int | Spec | None = None,
+        accelerator: str | int | Spec | Accelerator | None = None,
+        environment: str | None = None,
+        description: str = "",
+        profile: str | None = None,
+        profile_options: dict[str, str] | None = None,
+        start: bool = True,
+    ) -> Notebook:
+        """Make a notebook and, unless told otherwise, start it.
+
+        Args:
+            spec: A basic spec by name; the cheapest with a whole CPU when left out.
+            accelerator: A spec by name, or :class:`himalia.Accelerator` for any that suffices.
+            profile: The slug of a profile of the hub's configuration (:meth:`profiles`); its default when left out.
+            profile_options: An option's name to the chosen value.
+        """
+        told = {
+            "name": name,
+            **({} if profile is None else {"profile": profile}),
+            "profile_options": profile_options or {},
+            **self._client.spec_fields(spec, accelerator, "notebook"),
+            "environment": environment or self._client.default_environment("notebook"),
+            "description": description,
+            "start": start,
+        }
+        return decode(Notebook, self._client.http.post(self._path, told), self._client)
+
+    def profiles(self) -> list[SpawnProfile]:
+        """The profiles of the hub's configuration that yours can start with, the default first; mostly none."""
+        return [decode(SpawnProfile, raw) for raw in self._client.whole_list("/notebook-profiles")]
 
 
 @dataclass

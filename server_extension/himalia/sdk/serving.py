@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from himalia.sdk.accelerators import Accelerator
 from himalia.sdk.base import Collection, Resource, wait_until
 from himalia.sdk.compute import Spec, Workload
 from himalia.sdk.data import version_name
@@ -168,7 +169,7 @@ class Services(Collection[Service]):
         name: str | None = None,
         version: str | int | None = None,
         spec: str | int | Spec | None = None,
-        accelerator: str | int | Spec | None = None,
+        accelerator: str | int | Spec | Accelerator | None = None,
         replicas: int = 1,
         description: str = "",
         wait: bool = True,

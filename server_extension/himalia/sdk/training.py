@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 from urllib.parse import quote
 
+from himalia.sdk.accelerators import Accelerator
 from himalia.sdk.base import Collection, Ref, Resource, wait_until
 from himalia.sdk.compute import ENDED, Spec, Verdict, Workload
 from himalia.sdk.data import Dataset, DatasetVersion, version_name
@@ -258,7 +259,7 @@ class Runs(Collection[Run]):
         datasets: Any = (),
         parameters: dict[str, Any] | None = None,
         spec: str | int | Spec | None = None,
-        accelerator: str | int | Spec | None = None,
+        accelerator: str | int | Spec | Accelerator | None = None,
         environment: str | None = None,
     ) -> Run:
         """Run Python code as a training run: what ``%%train`` does.
@@ -294,7 +295,7 @@ class Jobs(Collection[Job]):
         version: str | int | None = None,
         parameters: dict[str, Any] | None = None,
         spec: str | int | Spec | None = None,
-        accelerator: str | int | Spec | None = None,
+        accelerator: str | int | Spec | Accelerator | None = None,
         environment: str | None = None,
         longest_seconds: int | None = None,
         description: str = "",

@@ -74,6 +74,19 @@ class Offers:
     def names(self, **wish: Any) -> list[str]:
         return [offer["spec"]["name"] for offer in self.resolve(**wish)["offers"]]
 
+    def old_spec(self, body: dict[str, Any]) -> int:
+        """A spec from before the rule, which today's API refuses."""
+        moment = clock.now()
+        values = {"cpu_millis": 0, "memory_bytes": 0, "disk_bytes": 0, "scenario": "any", "version": 1}
+
+        def insert(session: Any) -> int:
+            row = ResourceSpec(created_at=moment, updated_at=moment, **values, **body)
+            session.add(row)
+            session.flush()
+            return int(row.id)
+
+        return int(self.world.live.write(insert))
+
     def occupy(self, name: str, **cards: int) -> None:
         """These cards of a node are work for others, as the backend sees it."""
         taken = node(name, **cards).allocatable.accelerators
@@ -159,38 +172,36 @@ def test_one_name_for_two_cards_goes_to_the_nodes_that_have_the_larger(offers: O
     assert (found["verdict"]["verdict"], found["verdict"]["resource"]) == ("waits", GPU), "the free T4s do not help"
 
 
-@pytest.mark.parametrize(
-    ("wish", "field", "rule", "said", "nearest"),
-    [
-        ({"memory_bytes": 81 * GIB, "frameworks": ["cuda"]}, "memory_bytes", "at most 80 GiB",
-         "the largest CUDA card here has 80 GiB", "A100"),
-        ({"memory_bytes": 40 * GIB, "frameworks": ["cann"]}, "memory_bytes", "at most 32 GiB",
-         "the largest CANN card here has 32 GiB", "NPU"),
-        ({"frameworks": ["rocm"]}, "frameworks", "one of CANN/CUDA", "no card here runs ROCm", None),
-        ({"count": 3, "frameworks": ["cann"]}, "count", "one of 1, 4",
-         "counts of 1, 2, 4, 8 so that the cards lie in one ring", "4 NPU"),
-        ({"count": 2, "frameworks": ["cann"], "memory_bytes": 12 * GIB}, "count", "one of 1, 4",
-         "offered in counts of 1, 4", "4 NPU"),
-        ({"count": 8, "memory_bytes": 80 * GIB}, "count", "one of 1", "offered in counts of 1", "A100"),
-    ],
+NOTHING: tuple[tuple[dict[str, Any], str, str, str, str | None], ...] = (
+    ({"memory_bytes": 81 * GIB, "frameworks": ["cuda"]}, "memory_bytes", "at most 80 GiB",
+     "the largest CUDA card here has 80 GiB", "A100"),
+    ({"memory_bytes": 40 * GIB, "frameworks": ["cann"]}, "memory_bytes", "at most 32 GiB",
+     "the largest CANN card here has 32 GiB", "NPU"),
+    ({"frameworks": ["rocm"]}, "frameworks", "one of CANN/CUDA", "no card here runs ROCm", None),
+    ({"count": 3, "frameworks": ["cann"]}, "count", "one of 1, 4",
+     "counts of 1, 2, 4, 8 so that the cards lie in one ring", "4 NPU"),
+    ({"count": 2, "frameworks": ["cann"], "memory_bytes": 12 * GIB}, "count", "one of 1, 4",
+     "offered in counts of 1, 4", "4 NPU"),
+    ({"count": 8, "memory_bytes": 80 * GIB}, "count", "one of 1", "offered in counts of 1", "A100"),
 )  # fmt: skip
-def test_a_wish_that_nothing_satisfies_says_what_comes_nearest(
-    offers: Offers, wish: dict[str, Any], field: str, rule: str, said: str, nearest: str | None
-) -> None:
-    found = offers.resolve(**wish)
-    assert found["offers"] == [] and found["why"] == ""
-    problem = found["problem"]
-    assert (problem["field"], problem["rule"]) == (field, rule) and said in problem["sentence"]
-    assert problem["nearest"]["name"] in problem["hint"]
-    if nearest is not None:
-        assert problem["nearest"]["name"] == nearest
-    refused = offers.ask("/verdict", {"parts": [{"spec_id": offers.basic, "accelerator_wish": wish}]})
-    answer = refused.json()
-    assert (refused.status_code, answer["code"]) == (422, "no_accelerator")
-    assert (answer["field"], answer["rule"]) == (f"parts[0].accelerator_wish.{field}", rule)
-    assert said in answer["detail"] and answer["hint"] == problem["hint"]
-    body = {"name": "never", "spec_id": offers.basic, "accelerator_wish": wish}
-    assert offers.ask("/notebooks", body).json()["code"] == "no_accelerator"
+"""A wish, the part of it that nothing satisfies, the rule, what is said, and what comes nearest."""
+
+
+def test_a_wish_that_nothing_satisfies_says_what_comes_nearest(offers: Offers) -> None:
+    for wish, field, rule, said, nearest in NOTHING:
+        found = offers.resolve(**wish)
+        assert found["offers"] == [] and found["why"] == ""
+        problem = found["problem"]
+        assert (problem["field"], problem["rule"]) == (field, rule) and said in problem["sentence"], wish
+        assert problem["nearest"]["name"] in problem["hint"]
+        assert nearest in (None, problem["nearest"]["name"]), wish
+        refused = offers.ask("/verdict", {"parts": [{"spec_id": offers.basic, "accelerator_wish": wish}]})
+        answer = refused.json()
+        assert (refused.status_code, answer["code"]) == (422, "no_accelerator")
+        assert (answer["field"], answer["rule"]) == (f"parts[0].accelerator_wish.{field}", rule)
+        assert said in answer["detail"] and answer["hint"] == problem["hint"]
+        body = {"name": "never", "spec_id": offers.basic, "accelerator_wish": wish}
+        assert offers.ask("/notebooks", body).json()["code"] == "no_accelerator"
     assert offers.specs_of("notebook") == []
 
 
@@ -251,36 +262,26 @@ def test_parts_of_one_start_do_not_wish_for_the_same_card(offers: Offers) -> Non
     assert (verdict["uses"][GPU], verdict["uses"][MIG]) == (8, 2)
 
 
-@pytest.mark.parametrize(
-    ("resource", "kind", "count", "rule"),
-    [(NPU, "npu", 3, f"1 or 2 or 4 or 8 of {NPU}"), (VNPU, "vnpu", 2, f"1 of {VNPU}")],
-)
-def test_counts_that_the_topology_forbids_are_refused_before_anything_exists(
-    offers: Offers, resource: str, kind: str, count: int, rule: str
-) -> None:
+FORBIDDEN = ((NPU, "npu", 3, f"1 or 2 or 4 or 8 of {NPU}"), (VNPU, "vnpu", 2, f"1 of {VNPU}"))
+
+
+def test_counts_that_the_topology_forbids_are_refused_before_anything_exists(offers: Offers) -> None:
     """Three of a ring, two static vNPUs: at the spec, at the verdict and at the start, not at the pod."""
-    body = {"name": "odd", "kind": kind, "accelerators": {resource: count}}
-    with offers.world.alpha.administrator.client(step_up=True) as client:
-        refused = client.post("/specs", json=body)
-        assert (refused.status_code, refused.json()["field"]) == (422, f"accelerators.{resource}")
-    moment = clock.now()
-    values = {"cpu_millis": 0, "memory_bytes": 0, "disk_bytes": 0, "scenario": "any", "version": 1}
-    old = ResourceSpec(created_at=moment, updated_at=moment, **values, **body)
-
-    def insert(session: Any) -> int:
-        session.add(old)
-        session.flush()
-        return int(old.id)
-
-    asked = {"spec_id": offers.basic, "accelerator_spec_id": offers.world.live.write(insert)}
-    verdict = ok(offers.ask("/verdict", asked))
-    assert (verdict["verdict"], verdict["resource"], verdict["asked"]) == ("never_fits", resource, count)
-    refused = offers.ask("/notebooks", {"name": "odd", **asked})
-    answer = refused.json()
-    assert (refused.status_code, answer["code"], answer["field"]) == (409, "never_fits", "accelerator_spec_id")
-    assert (answer["rule"], answer["value"]) == (rule, count) and answer["hint"].startswith("Take an accelerator spec")
+    for resource, kind, count, rule in FORBIDDEN:
+        body = {"name": f"odd {kind}", "kind": kind, "accelerators": {resource: count}}
+        with offers.world.alpha.administrator.client(step_up=True) as client:
+            refused = client.post("/specs", json=body)
+            assert (refused.status_code, refused.json()["field"]) == (422, f"accelerators.{resource}")
+        asked = {"spec_id": offers.basic, "accelerator_spec_id": offers.old_spec(body)}
+        verdict = ok(offers.ask("/verdict", asked))
+        assert (verdict["verdict"], verdict["resource"], verdict["asked"]) == ("never_fits", resource, count)
+        refused = offers.ask("/notebooks", {"name": "odd", **asked})
+        answer = refused.json()
+        assert (refused.status_code, answer["code"], answer["field"]) == (409, "never_fits", "accelerator_spec_id")
+        assert (answer["rule"], answer["value"]) == (rule, count)
+        assert answer["hint"].startswith("Take an accelerator spec")
+        assert f"odd {kind}" not in offers.names(count=count)
     assert offers.specs_of("notebook") == []
-    assert "odd" not in offers.names(count=count)
 
 
 def test_cards_that_nobody_knows_are_offered_to_who_asks_for_no_memory(offers: Offers) -> None:

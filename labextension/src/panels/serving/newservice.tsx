@@ -5,6 +5,7 @@ import { Button, Card } from '../../components/basics';
 import { Empty, ErrorLine, SkeletonPage } from '../../components/feedback';
 import { NumberField, SelectField, TextField, fieldError } from '../../components/fields';
 import { SpecFields, useSpecChoice } from '../../components/specfields';
+import { acceleratorForms } from '../training/forms';
 import { VerdictLine, canStart } from '../../components/verdict';
 import { useFrame, useTab } from '../../frame';
 import { t } from '../../i18n';
@@ -71,6 +72,7 @@ export default function NewServicePanel({ args }: PanelProps): JSX.Element {
   }, [first, drafts.length, args]);
   const choice = useSpecChoice(specs.data, 'inference');
   const spec = choice.basic;
+  const card = acceleratorForms(choice.body, choice.accelerator?.name);
   const parts = drafts.map(one => ({ spec_id: 0, ...choice.body, replicas: Math.max(1, one.replicas ?? 1) }));
   const verdict = useVerdict(choice.body && parts, 'inference');
   const deploy = useDeploy(service => {
@@ -117,8 +119,8 @@ export default function NewServicePanel({ args }: PanelProps): JSX.Element {
         <AsCode
           forms={{
             magic: `%deploy ${model?.name ?? 'model'}@${drafts[0]?.version ?? 'V0001'} --name ${name || 'my-service'}`,
-            python: `import himalia\nservice = himalia.services.deploy("${model?.name ?? ''}@${drafts[0]?.version ?? ''}", name="${name || 'my-service'}", spec="${spec?.name ?? ''}")`,
-            cli: `himalia services deploy ${model?.name ?? ''}@${drafts[0]?.version ?? ''} --name ${name || 'my-service'} --spec "${spec?.name ?? ''}"`,
+            python: `import himalia\nservice = himalia.services.deploy("${model?.name ?? ''}@${drafts[0]?.version ?? ''}", name="${name || 'my-service'}", spec="${spec?.name ?? ''}"${card.python})`,
+            cli: `himalia services deploy ${model?.name ?? ''}@${drafts[0]?.version ?? ''} --name ${name || 'my-service'} --spec "${spec?.name ?? ''}"${card.cli}`,
             http: `POST /services/himalia/api/v1/inference-services\nContent-Type: application/json\n\n${JSON.stringify(body, null, 2)}`
           }}
         />

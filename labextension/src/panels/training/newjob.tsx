@@ -120,7 +120,7 @@ export default function NewJobPanel({ args }: PanelProps): JSX.Element {
       <header className="hm-head">
         <h1>{t('train.new')}</h1>
         <span className="hm-grow" />
-        {body && <AsCode forms={jobForms({ ...body, name: name || 'my-job' }, algorithm?.name ?? '', dataset?.name ?? '', choice.basic?.name ?? '')} />}
+        {body && <AsCode forms={jobForms({ ...body, name: name || 'my-job' }, algorithm?.name ?? '', dataset?.name ?? '', choice.basic?.name ?? '', choice.accelerator?.name)} />}
       </header>
       <div className="hm-form">
         <TextField
