@@ -91,10 +91,10 @@ export function groupsOf(offer: Offer, source?: Source): FieldGroup<SourceValues
           ? []
           : [
               { name: 'kind' as const, type: 'select' as const, label: t('sources.kind'), options: kinds },
-              { name: 'name' as const, type: 'text' as const, label: t('sources.name'), limit: 32, hint: t('sources.nameHint') },
-              { name: 'enabled' as const, type: 'check' as const, label: t('record.enabled'), hint: t('sources.enabledHint') }
+              { name: 'name' as const, type: 'text' as const, label: t('sources.name'), limit: 32, hint: t('sources.nameHint') }
             ]),
-        { name: 'title', type: 'text', label: t('sources.titleOf'), limit: 64, hint: t('sources.titleHint') }
+        { name: 'title', type: 'text', label: t('sources.titleOf'), limit: 64, hint: t('sources.titleHint') },
+        ...(source ? [] : [{ name: 'enabled' as const, type: 'check' as const, label: t('record.enabled'), hint: t('sources.enabledHint') }])
       ]
     },
     {
