@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from himalia.cli.notebooks import profile_option, profile_options
 from himalia.cli.tenancy import Way
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def build(group: argparse.ArgumentParser, way: Way) -> None:
     group.add_argument("--memory", type=float, help="its memory in GiB")
     group.add_argument("--environment", default="", help="runtime environment (default: the first)")
     group.add_argument("--profile", help="slug of a profile of the hub's configuration")
+    profile_option(group)
     group.add_argument("--member", required=way.machine, help="whose notebook (default: yours)")
     group.add_argument("--organisation", required=way.machine, help="the member's organisation (default: yours)")
 
@@ -40,6 +42,7 @@ def _preview(client: Client, arguments: argparse.Namespace) -> Any:
         draft=draft,
         environment=arguments.environment,
         profile=arguments.profile,
+        profile_options=profile_options(arguments),
         member=arguments.member,
         organisation=arguments.organisation,
     )

@@ -6,18 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from himalia.sdk.decode import decode
+from himalia.sdk.profiles import SpawnProfile
 
 if TYPE_CHECKING:
     from himalia.sdk.client import Client
     from himalia.sdk.compute import Spec
-
-
-@dataclass
-class PodProfile:
-    """A profile of the hub's configuration; ``slug`` is what ``profile=`` takes."""
-
-    slug: str = ""
-    name: str = ""
 
 
 @dataclass
@@ -30,7 +23,7 @@ class PodPreview:
     backend: str = ""
     yaml: str = ""
     objects: list[dict[str, Any]] = field(default_factory=list)
-    profiles: list[PodProfile] = field(default_factory=list)
+    profiles: list[SpawnProfile] = field(default_factory=list)
     hooks_not_run: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
@@ -54,6 +47,7 @@ class PodPreviews:
         draft: dict[str, Any] | None = None,
         environment: str = "",
         profile: str | None = None,
+        profile_options: dict[str, str] | None = None,
         member: str | int | None = None,
         organisation: str | None = None,
     ) -> PodPreview:
@@ -64,10 +58,12 @@ class PodPreviews:
             draft: A size that is not saved (``kind``, ``cpu_millis``, ``memory_bytes``, ``accelerators``), in
                 place of ``spec`` or, when it is one of an accelerator, beside it.
             profile: The slug of a profile of the hub's configuration.
+            profile_options: An option's name of that profile to the chosen value.
             member: Whose notebook, by name or number; yours when left out.
             organisation: The member's organisation; yours when left out.
         """
         told: dict[str, Any] = {"environment": environment, "profile": profile, "organisation": organisation}
+        told["profile_options"] = profile_options
         told["member"] = None if member is None else str(member)
         if spec is not None or accelerator is not None:
             told |= self._client.spec_fields(spec, accelerator, "notebook")

@@ -310,6 +310,7 @@ REQUESTS: dict[str, Ask] = {
     "POST /imports/{number}/finish": Ask(("import",)),
     "POST /imports/{number}/cancel": Ask(("import",)),
     # notebooks
+    "GET /notebook-profiles": Ask(),
     "GET /notebooks": Ask(query=ALL),
     "POST /notebooks": Ask(body=_notebook, changed={"name": "a third"}),
     "GET /notebooks/{notebook}": Ask(("notebook",)),

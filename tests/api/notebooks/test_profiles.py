@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from himalia import Client, cli
+from himalia.sdk.errors import Conflict
 from himalia_hub.config import profiles as hub_profiles
 from himalia_hub.develop.notebooks import profiles
 from tests.api.compute.conftest import Machine, wait_for
@@ -280,3 +282,42 @@ def test_the_start_page_makes_and_starts_with_a_profile(machine: Machine, hub: H
         assert (gone.status_code, gone.json()["code"]) == (409, "profile_gone")
         ok(internal.post(path, json={"profile": "plain"}), 202)
         wait_for(lambda: hub.options.get(server) == {"profile": "plain"})
+
+
+def test_the_command_line_offers_and_uses_them(
+    machine: Machine,
+    hub: Hub,
+    configured: Configured,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """BEY-24, SDK-3: what the panels can, through the SDK."""
+    member = machine.world.alpha.member
+    monkeypatch.setenv("HIMALIA_API_URL", f"{machine.world.live.base_url}/services/himalia/api/v1")
+    monkeypatch.setenv("HIMALIA_TOKEN", member.notebook_token)
+
+    def himalia(*arguments: str) -> str:
+        code = cli.main(["notebooks", *arguments])
+        told = capsys.readouterr()
+        return told.out if code == 0 else told.err
+
+    shown = himalia("profiles")
+    assert "shm (default)  Shared memory: For loaders & many workers" in shown
+    assert "    size  Its size: small (default), large, a number of GiB below 100" in shown
+    made = himalia("create", "mine", "--spec", "CPU mini", "--profile", "shm", "--option", "size=12", "--no-start")
+    assert "mine" in made
+    assert "no profile 'none-such'" in himalia("start", "mine", "--profile", "none-such")
+    himalia("start", "mine")
+    wait_for(lambda: hub.options.get("n1") == {"profile": "shm", "size--unlisted-choice": "12"})
+    himalia("stop", "mine")
+    with Client() as client:
+        (notebook,) = client.notebooks.list()
+        wait_for(lambda: notebook.refresh().phase == "stopped")
+        assert [one.slug for one in client.notebooks.profiles()] == ["shm", "plain"]
+        configured.change(lambda: configured.everybody.remove(SHARED))
+        with pytest.raises(Conflict) as refused:
+            notebook.start()
+        assert refused.value.code == "profile_gone"
+        started = notebook.start(profile="plain")
+        assert started.profile is not None and started.profile.slug == "plain"
+    wait_for(lambda: hub.options.get("n1") == {"profile": "plain"})
