@@ -2,10 +2,11 @@
 
 The supervisor starts the hub with this file and names its ``hub.json`` in
 ``HIMALIA_HUB_SETTINGS``. What an administrator may want to change are traits of the classes
-named here; the rest is what the other parts rely on.
+named here, in a ``jupyterhub_config.py`` of their own in the installation's state directory; the rest is
+what the other parts rely on.
 """
 
-# ruff: noqa: F821  (``c`` and ``get_config`` are given by traitlets)
+# ruff: noqa: F821  (``c``, ``get_config`` and ``load_subconfig`` are given by traitlets)
 
 import os
 from pathlib import Path
@@ -100,3 +101,8 @@ c.JupyterHub.log_level = "INFO"
 c.Application.logging_config = {
     "formatters": {"console": {"class": "himalia_hub.config.logs.JsonLines"}},
 }
+
+# What this installation's administrator sets comes last, so it wins.
+own = settings.state_directory / "jupyterhub_config.py"
+if own.is_file():
+    load_subconfig(str(own))  # type: ignore[name-defined]
