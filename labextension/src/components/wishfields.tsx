@@ -148,7 +148,7 @@ function OfferRow(props: { group: string; offer: AcceleratorOffer; on: boolean; 
           <Icon name={look.icon} size={14} className={look.tone} />
           <span>
             {t(`verdict.${offer.verdict.verdict}`)}
-            {start && <span className="hm-muted"> {formatMoment(start)}</span>}
+            {start && <span className="hm-muted">{formatMoment(start)}</span>}
           </span>
         </span>
         <span className="hm-offerprice">

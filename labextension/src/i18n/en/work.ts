@@ -212,7 +212,7 @@ export const work = {
   'wish.any': 'Any that suffices',
   'wish.anyFramework': 'Any',
   'wish.count': 'Cards',
-  'wish.first': 'The best of the moment of the start is taken.',
+  'wish.first': 'Whatever is best when you start is taken.',
   'wish.form.gpu': 'GPU',
   'wish.form.mig': 'part of a GPU (MIG)',
   'wish.form.npu': 'NPU',

@@ -214,7 +214,7 @@ export const work: Record<keyof typeof english, string> = {
   'wish.any': '任意满足条件的加速器',
   'wish.anyFramework': '不限',
   'wish.count': '卡数',
-  'wish.first': '启动时采用当时的最佳规格。',
+  'wish.first': '启动时会采用当时最合适的规格。',
   'wish.form.gpu': 'GPU 整卡',
   'wish.form.mig': 'GPU 切分（MIG）',
   'wish.form.npu': 'NPU 整卡',
