@@ -20,13 +20,13 @@ class Expected:
         """Part of a sentence in English and in Chinese; empty where nothing can be said."""
         latest = None if self.latest_at is None else span((self.latest_at - now).total_seconds())
         if self.start_at is None:
-            return ("", "") if latest is None else (f"within {latest[0]} at the latest", f"最迟 {latest[1]} 内启动")
+            return ("", "") if latest is None else (f"within {latest[0]} at the latest", f"最迟 {latest[1]}内启动")
         likely = span((self.start_at - now).total_seconds())
         if latest is None:
-            return f"likely in {likely[0]}", f"预计 {likely[1]} 后启动"
+            return f"likely in {likely[0]}", f"预计 {likely[1]}后启动"
         return (
             f"likely in {likely[0]}, within {latest[0]} in nine of ten cases",
-            f"预计 {likely[1]} 后启动，十次中有九次在 {latest[1]} 内",
+            f"预计 {likely[1]}后启动，十次中有九次在 {latest[1]}内",
         )
 
 

@@ -7,7 +7,7 @@ draws the remaining times and plays the queue, over and over; the quantiles of t
 - How long: the product-limit estimator of Kaplan and Meier (1958) with delayed entry, so that work that
   still runs counts as what it is, an observation without an end. One more observation without an end is
   added (Susarla and Van Ryzin 1976 with that prior), which leaves room for what is longer than all seen.
-- Above the longest seen: a Pareto tail, its index by Hill (1975).
+- Beyond the longest watched: a Pareto tail, its index by Hill (1975).
 - How sure: every draw uses one of several Bayesian bootstrap replicates (Rubin 1981) of each law, so that
   few cases give wide answers.
 - Right often enough: :class:`Calibration` follows how earlier answers turned out (adaptive conformal
@@ -61,6 +61,8 @@ class Case:
     Args:
         began: When it got its room.
         ended: When it gave it back; None while it has it.
+        longest: How long it might run at most, seconds; what was ended by that says no more than that it
+            would have gone on.
     """
 
     group: Group
@@ -69,6 +71,11 @@ class Case:
     created: float = 0.0
     priority: int = 0
     asked: Mapping[str, int] = field(default_factory=dict)
+    longest: float | None = None
+
+    @property
+    def by_itself(self) -> bool:
+        return self.ended is not None and (self.longest is None or self.ended - self.began < self.longest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,26 +133,21 @@ class Law:
 
     def survival(self, age: float) -> float:
         """The share of work that lasts longer than ``age`` seconds."""
-        times, level = self._times, self._level
-        at = bisect_right(times, age)
-        if at == len(times):
-            return -level[-1] * (times[-1] / age) ** self._tail if age > times[-1] > 0 else -level[-1]
-        before, after = times[at - 1], times[at]
-        return -(level[at - 1] + (level[at] - level[at - 1]) * (age - before) / (after - before))
+        times = self._times
+        if age > times[-1] > 0:
+            return -self._level[-1] * (times[-1] / age) ** self._tail
+        return -self._level[bisect_right(times, age) - 1]
 
     def remaining(self, age: float, chance: float) -> float:
         """Seconds that work of this age goes on, exceeded with probability ``chance`` (above 0, up to 1)."""
         times, level = self._times, self._level
         wanted = chance * (self.survival(age) if age > 0 else 1.0)
         at = bisect_left(level, -wanted)
-        if at >= len(times):
-            total = times[-1] * (-level[-1] / wanted) ** (1 / self._tail) if times[-1] else math.inf
-        elif at == 0:
-            total = 0.0
-        else:
-            upper, lower = level[at - 1], level[at]
-            total = times[at - 1] + (times[at] - times[at - 1]) * (-wanted - upper) / (lower - upper)
-        return max(0.0, total - age)
+        if at < len(times):
+            return max(0.0, times[at] - age)
+        if not times[-1]:
+            return math.inf
+        return max(0.0, times[-1] * (-level[-1] / wanted) ** (1 / self._tail) - age)
 
 
 def learn(watched: Sequence[Watched], chance: random.Random, replicates: int) -> tuple[Law, ...]:
@@ -171,6 +173,9 @@ def learn(watched: Sequence[Watched], chance: random.Random, replicates: int) ->
                 elif len(times) > 1:
                     levels[-1] = level
             risk -= weights[number]
+        if leaving and (longest := watched[leaving[-1]].exit) > times[-1]:  # seen to go on until there
+            times.append(longest)
+            levels.append(level)
         laws.append(Law(times, levels, tail))
     return tuple(laws)
 
@@ -195,7 +200,7 @@ class History:
         for case in sorted(cases, key=lambda case: -(case.ended if case.ended is not None else now)):
             for key in _keys(case.group):
                 self._groups[key].append(case)
-        self._ended = {key: sum(case.ended is not None for case in found) for key, found in self._groups.items()}
+        self._ended = {key: sum(case.by_itself for case in found) for key, found in self._groups.items()}
         self._laws: dict[tuple[object, ...], tuple[Law, ...]] = {}
         self._submitted = [case for case in cases if case.created >= self._since]
 
@@ -215,7 +220,7 @@ class History:
         if len(ends) > NEWEST:  # watched only from where on every end is among the cases
             since = max(since, ends[NEWEST])
         watched = [
-            Watched(max(0.0, since - case.began), max(0.0, until - case.began), case.ended is not None)
+            Watched(max(0.0, since - case.began), max(0.0, until - case.began), case.by_itself)
             for case in cases
             if (until := self._now if case.ended is None else case.ended) > since
         ]
@@ -279,7 +284,7 @@ class _Play:
                 self._free[name] -= amount
         rate, submitted = history.submissions_above(lowest)
         self._coming = [
-            _Work(self._needs(case.asked), history.laws(case.group), None, -1, case.priority)
+            _Work(self._needs(case.asked), history.laws(case.group), case.longest, -1, case.priority)
             for case in submitted
             if all(amount <= capacity.get(name, 0) for name, amount in case.asked.items())
         ]

@@ -57,6 +57,7 @@ _ENDED = (
     Workload.created_at,
     Workload.admitted_at,
     Workload.ended_at,
+    Workload.deadline_seconds,
 )
 
 
@@ -212,6 +213,7 @@ def _learn(db: Db, now: datetime) -> forecast.History:
             created=row.created_at.timestamp(),
             priority=row.priority,
             asked=_asked(row),
+            longest=float(row.deadline_seconds) if row.deadline_seconds else None,
         )
         for row in (*ended, *live)
     ]

@@ -57,7 +57,6 @@
     return shown.startsWith('-') ? `-${symbol}${shown.slice(1)}` : symbol + shown;
   }
   const number = (value, digits = 1) => value.toLocaleString(locale, { maximumFractionDigits: digits });
-  const moment = value => new Date(value).toLocaleString(locale, { dateStyle: 'short', timeStyle: 'short' });
   const size = bytes =>
     bytes >= GIB ? `${number(bytes / GIB)} GiB` : `${number(bytes / 2 ** 20, 0)} MiB`;
 
@@ -259,8 +258,7 @@
     const card = el('section', { class: 'card', 'aria-label': item.name, 'data-notebook': item.server_name, 'data-phase': item.phase });
     const facts = [item.spec?.name, environmentTitle(item.environment), item.profile?.name, item.price_per_hour_micros ? `${money(item.price_per_hour_micros, 2)}${t('start.per_hour')}` : null,
       item.cost_micros ? t('nb.so_far', { cost: money(item.cost_micros, 2) }) : null,
-      item.queue_position ? t('nb.queue', { position: item.queue_position }) : null,
-      item.expected_start_at ? t('nb.expected', { time: moment(item.expected_start_at) }) : null].filter(Boolean).join(' · ');
+      item.queue_position ? t('nb.queue', { position: item.queue_position }) : null, probableStart(item)].filter(Boolean).join(' · ');
     card.append(el('h2', {}, phasePill(item), item.name, el('span', { class: 'muted ell' }, facts), el('span', { class: 'grow' }),
       item.server_name === opening() && MOVING.has(item.phase) ? el('span', { class: 'muted sm' }, t('nb.opens')) : null, ...actions(item)));
     if (MOVING.has(item.phase) && item.steps?.length) card.append(...tree(item));
@@ -284,6 +282,21 @@
     const form = el('form', { class: 'form part', on: { submit: event => { event.preventDefault(); perform(item, 'start', fields.body()); } } }, rows, el('span'),
       el('button', { class: 'btn', id }, icon('play', 's12'), t('start.go', { name: item.name })));
     return [form];
+  }
+
+  // When work that waits for room probably starts: in half of the cases, and in nine of ten.
+  function probableStart({ expected_start_at: half, expected_start_latest_at: latest }) {
+    const within = latest && span((Date.parse(latest) - Date.now()) / 1000);
+    if (!half) return latest ? t('nb.latest', { latest: within }) : null;
+    const seconds = (Date.parse(half) - Date.now()) / 1000;
+    const likely = seconds > 0 ? t('nb.likely', { half: span(seconds) }) : t('nb.soon');
+    return likely + (latest ? t('nb.within', { latest: within }) : '');
+  }
+
+  // A length of time to one unit, rounded up.
+  function span(seconds) {
+    const [unit, size] = seconds < 90 ? ['seconds', 1] : seconds < 5400 ? ['minutes', 60] : seconds < 172800 ? ['hours', 3600] : ['days', 86400];
+    return t(`nb.${unit}`, { n: number(Math.max(0, Math.ceil(seconds / size)), 0) });
   }
 
   function phasePill(item) {
