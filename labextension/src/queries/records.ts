@@ -44,8 +44,11 @@ export interface RecordChanges<T> {
 export function useRecordChanges<T>(of: Collection<T>, touched: readonly string[] = []): RecordChanges<T> {
   const { client } = useFrame();
   const queries = useQueryClient();
-  const refresh = () =>
-    queries.invalidateQueries({ predicate: query => [of.kind, ...touched].includes(String(query.queryKey[0])) });
+  /** `gone`: the key of a record that is deleted; asking for it again would be refused, and be in the audit log. */
+  const refresh = (gone?: string | number) =>
+    queries.invalidateQueries({
+      predicate: ({ queryKey: [kind, , key] }) => [of.kind, ...touched].includes(String(kind)) && !(gone !== undefined && kind === of.kind && key === gone)
+    });
   const after = async <R>(answer: Promise<R>): Promise<R> => {
     try {
       return await answer;
@@ -62,11 +65,19 @@ export function useRecordChanges<T>(of: Collection<T>, touched: readonly string[
           : client.post<Made>(of.path, body, { query: of.query })
       ),
     update: (key, changes, version) => after(client.json<T>('PATCH', one(of.path, key), { body: changes, version, query: of.query })),
-    remove: <Answer = undefined>(key: string | number, version?: number, query?: QueryParameters) =>
-      after(client.json<Answer>('DELETE', one(of.path, key), { version, query: { ...of.query, ...query } })),
+    remove: async <Answer = undefined>(key: string | number, version?: number, query?: QueryParameters) => {
+      let gone: string | number | undefined;
+      try {
+        const answer = await client.json<Answer>('DELETE', one(of.path, key), { version, query: { ...of.query, ...query } });
+        gone = key;
+        return answer;
+      } finally {
+        void refresh(gone);
+      }
+    },
     act: <Answer = T>(key: string | number, action: string, body?: unknown, version?: number) =>
       after(client.post<Answer>(`${one(of.path, key)}/${action}`, body, { version, query: of.query })),
-    refresh
+    refresh: () => refresh()
   };
 }
 

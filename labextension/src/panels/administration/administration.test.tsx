@@ -108,6 +108,17 @@ describe('a section', () => {
     });
   });
 
+  it('asks no more for what it deleted', async () => {
+    const { requests } = renderPanel(() => <AdministrationPanel />, script({ 'DELETE /departments/1': () => undefined }), { 'view.departments.record': '1' });
+    await userEvent.click(await screen.findByRole('button', { name: 'More actions' }));
+    await userEvent.click(screen.getByRole('menuitem', { name: 'Delete' }));
+    await userEvent.click(screen.getByRole('button', { name: 'Delete' }));
+    expect(await screen.findByRole('grid')).toBeInTheDocument();
+    const deleted = requests.findIndex(one => one.method === 'DELETE');
+    expect(requests.slice(deleted + 1).map(one => one.path)).toEqual(expect.arrayContaining(['/departments']));
+    expect(requests.slice(deleted + 1).map(one => one.path)).not.toContain('/departments/1');
+  });
+
   it('keeps a refusal to delete in the question', async () => {
     renderPanel(
       () => <AdministrationPanel />,

@@ -69,7 +69,7 @@ const columns = (): Column<Entry>[] => [
   { id: 'at', title: t('audit.at'), width: 116, cell: one => <Time at={one.at} /> },
   { id: 'actor', title: t('audit.actor'), width: 132, grow: 1, cell: one => <b title={who(one)}>{who(one)}</b> },
   { id: 'action', title: t('audit.action'), width: 208, grow: 3, cell: one => <span title={one.action}>{one.action_words}</span> },
-  { id: 'object', title: t('audit.object'), width: 136, grow: 1, above: 560, cell: one => <span className="hm-muted">{what(one) || '–'}</span> },
+  { id: 'object', title: t('audit.object'), width: 136, grow: 1, above: 560, cell: one => <span className="hm-muted" title={what(one)}>{what(one) || '–'}</span> },
   { id: 'outcome', title: t('audit.outcome'), width: 80, cell: one => <Outcome of={one.outcome} /> },
   { id: 'organisation', title: t('record.organisation'), width: 100, above: 900, cell: one => <span className="hm-muted">{one.organisation?.name ?? '–'}</span> },
   { id: 'address', title: t('audit.address'), width: 104, above: 720, cell: one => <span className="hm-muted">{one.address || '–'}</span> }
