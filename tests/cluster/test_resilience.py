@@ -316,6 +316,27 @@ async def _alive_again(admin: Cluster) -> None:
         await asyncio.sleep(0.2)
 
 
+async def _note_outages(admin: Cluster, space: str, found: list[str]) -> None:
+    """Write down every small write that does not get through within a second, until cancelled."""
+    mark = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "outage"}}
+    number = 0
+    while True:
+        number += 1
+        try:
+            await admin.request(
+                "PATCH",
+                f"{space}/configmaps/outage",
+                query={"fieldManager": "test", "force": "true"},
+                body={**mark, "data": {"number": str(number)}},
+                content_type="application/apply-patch+yaml",
+                tries=1,
+                seconds=1,
+            )
+        except BackendError as error:
+            found.append(str(error))
+        await asyncio.sleep(0.02)
+
+
 @pytest.mark.parametrize(
     "what",
     [
@@ -337,6 +358,9 @@ def test_servers_that_die_and_come_back(loop: Loop, admin: Cluster, options: Kub
                 for n in range(5)
                 for item in await pods_of(admin, options.release, f"w{what}{n}")
             }
+            outages: list[str] = []
+            space = f"/api/v1/namespaces/{options.release}-{TENANT}"
+            looking = asyncio.create_task(_note_outages(admin, space, outages))
             order = asyncio.create_task(_insist(backend, plan(f"w{what}5")))
             if what == "api":
                 await asyncio.to_thread(_shell, "KUBE_TEST_API_STOP")
@@ -346,8 +370,11 @@ def test_servers_that_die_and_come_back(loop: Loop, admin: Cluster, options: Kub
             else:
                 await asyncio.to_thread(_shell, "KUBE_TEST_ETCD_RESTART")
             await _alive_again(admin)
+            looking.cancel()
+            assert outages, "the command did not stop the server, so this shows nothing"
             await order
-            await until(backend, f"w{what}5", is_(ReplicaState.RUNNING))
+            # The cluster's own controllers and scheduler come back by a back-off of up to a minute each.
+            await until(backend, f"w{what}5", is_(ReplicaState.RUNNING), seconds=200)
             after = {
                 item["metadata"]["uid"]
                 for n in range(5)
@@ -364,7 +391,7 @@ def test_servers_that_die_and_come_back(loop: Loop, admin: Cluster, options: Kub
                     lambda it: it is None or it.state in (ReplicaState.EXITED, ReplicaState.LOST),
                 )
 
-    loop.run(work(), 300)
+    loop.run(work(), 450)
 
 
 async def _insist(backend: KubernetesBackend, wanted: WorkloadPlan) -> None:
