@@ -160,7 +160,11 @@ class HimaliaAuthenticator(Authenticator):  # type: ignore[misc]
 
 
 def auth_model(identity: dict[str, Any]) -> dict[str, Any]:
-    """JupyterHub's form of an identity; nobody is an administrator of the hub itself."""
+    """JupyterHub's form of an identity; nobody is an administrator of the hub itself.
+
+    The names are there for the configuration's own code, such as a callable ``profile_list``.
+    """
+    department = identity.get("department")
     return {
         "name": identity["hub_user"],
         "admin": False,
@@ -168,6 +172,8 @@ def auth_model(identity: dict[str, Any]) -> dict[str, Any]:
             "epoch": identity["session_epoch"],
             "name": identity["user"]["name"],
             "display_name": identity["user"].get("display_name") or identity["user"]["name"],
+            "organisation": identity["tenant"]["code"],
+            "department": department["name"] if department else None,
         },
     }
 

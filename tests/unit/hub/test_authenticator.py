@@ -18,6 +18,8 @@ from himalia_hub.config.settings import user_origin
 IDENTITY = {
     "hub_user": "u0123456789ab",
     "user": {"id": 3, "name": "liwei8", "display_name": "Li Wei"},
+    "tenant": {"code": "vision", "name": "Vision"},
+    "department": {"id": 2, "name": "Optics"},
     "session_epoch": 7,
 }
 
@@ -78,7 +80,13 @@ def test_a_password_is_asked_of_the_platform_with_the_address_it_came_from() -> 
     assert model == {
         "name": "u0123456789ab",
         "admin": False,
-        "auth_state": {"epoch": 7, "name": "liwei8", "display_name": "Li Wei"},
+        "auth_state": {
+            "epoch": 7,
+            "name": "liwei8",
+            "display_name": "Li Wei",
+            "organisation": "vision",
+            "department": "Optics",
+        },
     }
     body = {"name": "liwei8", "password": "Aurora 26", "address": "192.0.2.7"}
     assert platform.asked == [("sign-in/password", body)]

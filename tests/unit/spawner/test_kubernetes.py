@@ -274,3 +274,32 @@ def test_a_preview_leaves_no_server_behind() -> None:
         assert list(user.orm_user.orm_spawners) == before
 
     run(work())
+
+
+def test_a_profile_changes_what_the_plan_leaves_open_alone() -> None:
+    """NB-3: nobody starts, by a profile, what the quota does not know."""
+    override = {
+        "image": "elsewhere:1",
+        "cpu_limit": 64,
+        "mem_limit": "512G",
+        "extra_resource_limits": {"nvidia.com/gpu": "8"},
+        "privileged": True,
+        "node_selector": {"zone": "b"},
+        "volumes": [{"name": "scratch", "emptyDir": {}}],
+        "volume_mounts": [{"name": "scratch", "mountPath": "/scratch"}],
+        "environment": {"PROFILED": "yes"},
+    }
+    traits = {"profile_list": [{"display_name": "All", "slug": "all", "kubespawner_override": override}]}
+
+    async def work() -> None:
+        planner = Planner(PLAN)
+        pod = await started(spawner(hub_user(planner, traits), profile="all"))
+        plain = await started(spawner(hub_user(Planner(PLAN))))
+        main, without = pod["spec"]["containers"][0], plain["spec"]["containers"][0]
+        for key in ("image", "resources", "securityContext"):
+            assert main[key] == without[key], key
+        assert pod["spec"]["nodeSelector"]["zone"] == "b"
+        assert {"name": "scratch", "mountPath": "/scratch"} in main["volumeMounts"]
+        assert planner.calls[0][1]["environment"]["PROFILED"] == "yes"
+
+    run(work())
