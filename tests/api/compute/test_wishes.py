@@ -96,8 +96,7 @@ class Offers:
 
     def specs_of(self, kind: str) -> list[Any]:
         statement = sa.select(Workload.spec, Workload.accelerators).where(Workload.kind == kind).order_by(Workload.id)
-        with self.world.live.platform.db.read() as db:
-            return list(db.execute(statement))
+        return list(self.world.live.write(lambda session: session.execute(statement).all()))
 
 
 @pytest.fixture

@@ -325,7 +325,12 @@ def test_a_pod_is_kept_from_the_smaller_cards_of_the_same_name() -> None:
     known = Catalogue()
     small, *large = stock(known, nodes)
     assert small.product == "Tesla-T4"
-    assert keep_to(large, [small], known) == (NodeTerm("nvidia.com/gpu.product", "In", ("NVIDIA-A30", "NVIDIA-L4")),)
+    terms = keep_to(large, [small], known)
+    assert terms == (NodeTerm("nvidia.com/gpu.product", "In", ("NVIDIA-A30", "NVIDIA-L4")),)
+    required = pods.pod_spec(plan(placement=Placement(terms=terms)), OPTIONS)["affinity"]["nodeAffinity"]
+    (selector,) = required["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"]
+    expression = {"key": "nvidia.com/gpu.product", "operator": "In", "values": ["NVIDIA-A30", "NVIDIA-L4"]}
+    assert expression in selector["matchExpressions"]
     assert keep_to([small, *large], [], known) == ()
     assert keep_to([replace(small, product="")], large, known) is None, "nothing tells them apart"
 
