@@ -181,6 +181,23 @@ def problem(wish: Neutral, found: Sequence[Offered], catalogue: Catalogue) -> Pr
             zh = f"此处最大的{' ' + kind + ' ' if kind else ''}加速卡显存为 {size}"
         rule = f"at most {res.show(res.MEMORY, near.best.memory_bytes)}"
         return _problem("memory_bytes", rule, wish.memory_bytes, said, said_zh, text, zh, near)
+    return _count_problem(wish, enough, said, said_zh, catalogue)
+
+
+def _count_problem(wish: Neutral, enough: Sequence[Offered], said: str, said_zh: str, catalogue: Catalogue) -> Problem:
+    """Cards with enough memory are offered, but not so many to one start."""
+    exact = next((one for one in enough if one.count == wish.count), None)
+    if exact is not None and count_problem(catalogue.of(exact.resource), wish.count) is None:
+        most = max(card.most for card in exact.cards if card.memory_bytes >= wish.memory_bytes)
+        if most < wish.count:
+            near = next((one for one in enough if one.count <= most), exact)
+            text, zh = f"no machine that is up has more than {most} of them", f"当前可用的机器最多有 {most} 张"
+            return _problem("count", f"at most {most}", wish.count, said, said_zh, text, zh, near)
+        text = f"machines have different cards under the name {exact.resource} and no label tells them apart"
+        zh = f"不同机器上的 {exact.resource} 型号不同，且没有标签可以区分"
+        return _problem(
+            "memory_bytes", "cards that labels tell apart", wish.memory_bytes, said, said_zh, text, zh, exact
+        )
     counts = sorted({one.count for one in enough})
     near = min(enough, key=lambda one: (one.count < wish.count, abs(one.count - wish.count), one.best.memory_bytes))
     listed = ", ".join(map(str, counts))
