@@ -39,7 +39,7 @@ STEPS = 40_000
 """Looks at work after which a forecast draws no more, once it has drawn the fewest."""
 PLACES = 100
 """Of the queue; nothing is said about who is further behind."""
-HALF, MOST = 0.5, 0.9
+HALF, MOST, LAST = 0.5, 0.9, 0.99
 _LOOK = 6
 """Of those that do not fit, after how many it is asked whether anybody behind could."""
 _SEED = 0x48696D61
@@ -135,7 +135,7 @@ class Law:
         """The share of work that lasts longer than ``age`` seconds."""
         times = self._times
         if age > times[-1] > 0:
-            return -self._level[-1] * (times[-1] / age) ** self._tail
+            return -self._level[-1] * math.pow(times[-1] / age, self._tail)
         return -self._level[bisect_right(times, age) - 1]
 
     def remaining(self, age: float, chance: float) -> float:
@@ -147,7 +147,7 @@ class Law:
             return max(0.0, times[at] - age)
         if not times[-1]:
             return math.inf
-        return max(0.0, times[-1] * (-level[-1] / wanted) ** (1 / self._tail) - age)
+        return max(0.0, times[-1] * math.pow(-level[-1] / wanted, 1 / self._tail) - age)
 
 
 def learn(watched: Sequence[Watched], chance: random.Random, replicates: int) -> tuple[Law, ...]:
@@ -440,9 +440,13 @@ def _start(found: list[float], shares: tuple[float, float], informed: bool) -> S
 
 
 def quantile(ascending: Sequence[float], share: float) -> float | None:
-    """The order statistic that a further draw stays below with at least this probability; None when infinite."""
+    """The order statistic that a further draw stays below with at least this probability; None when infinite.
+
+    A share above :data:`LAST` stretches the last one: twice as long at 1.24.
+    """
     at = min(len(ascending), math.ceil(share * (len(ascending) + 1))) - 1
-    return ascending[at] if ascending and ascending[at] < math.inf else None
+    stretch = 1 + 4 * max(0.0, share - LAST)
+    return ascending[at] * stretch if ascending and ascending[at] < math.inf else None
 
 
 class Calibration:
@@ -453,7 +457,7 @@ class Calibration:
     one clock.
     """
 
-    def __init__(self, pace: float = 0.03, *, remember: int = 1000) -> None:
+    def __init__(self, pace: float = 0.04, *, remember: int = 1000) -> None:
         self.half, self.most = HALF, MOST
         self._pace, self._remember = pace, remember
         self._told: dict[int, tuple[float | None, float | None]] = {}
@@ -490,5 +494,5 @@ class Calibration:
             self.most = self._moved(MOST, held=at <= most)
 
     def _moved(self, wanted: float, *, held: bool) -> float:
-        share, (least, greatest) = (self.half, (0.2, 0.8)) if wanted == HALF else (self.most, (0.7, 0.99))
+        share, (least, greatest) = (self.half, (0.2, 0.8)) if wanted == HALF else (self.most, (0.7, 1.24))
         return min(greatest, max(least, share + self._pace * (wanted - 1 if held else wanted)))

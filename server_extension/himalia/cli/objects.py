@@ -112,6 +112,7 @@ def _rows(items: list[Any]) -> str:
         "kind",
         "state",
         "phase",
+        "waits",
         "items",
         "total_micros",
         "created_at",

@@ -65,9 +65,9 @@ class View:
         progress = run.progress
         share = progress.step / progress.total * 100 if progress and progress.total else 0
         charts = curves(self._series)
-        head = [run.title, run.phase.replace("_", " "), duration(time.monotonic() - self._began)]
+        head = [run.title, run.phase.replace("_", " "), run.waits, duration(time.monotonic() - self._began)]
         if progress and progress.total:
-            head.insert(2, f"{progress.step}/{progress.total}")
+            head.insert(3, f"{progress.step}/{progress.total}")
         if not charts:  # else their legends say it
             head += [f"{name} {value:.4g}" for name, value in list(run.metrics_last.items())[:4]]
         if run.cost_micros:
@@ -93,7 +93,8 @@ def watch(run: Run, *, wait: bool) -> None:
         if not ended and notebook() is not None:
             threading.Thread(target=_follow, args=(view,), daemon=True, name=f"himalia-run-{run.id}").start()
         elif not ended:
-            print(f"{run.title} is {run.phase}; run.wait() waits for it.")
+            waits = f" ({run.waits})" if run.waits else ""
+            print(f"{run.title} is {run.phase}{waits}; run.wait() waits for it.")
         return
     try:
         while not ended:

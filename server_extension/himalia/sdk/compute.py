@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from himalia.sdk.base import Collection, ObjectRef, Ref, Resource, wait_until
@@ -134,6 +134,10 @@ class Verdict:
     uses: dict[str, int] = field(default_factory=dict)
     price_per_hour_micros: int = 0
     queue_position: int | None = None
+    expected_start_at: datetime | None = None
+    """By when it starts in half of the cases; None where too little is known."""
+    expected_start_latest_at: datetime | None = None
+    """By when in nine of ten; with too little history by when deadlines alone make room."""
 
     @property
     def fits(self) -> bool:
@@ -161,6 +165,10 @@ class Workload(Resource):
     reason: str | None = None
     message: str = ""
     queue_position: int | None = None
+    expected_start_at: datetime | None = None
+    """By when it has room in half of the cases; None where too little is known."""
+    expected_start_latest_at: datetime | None = None
+    """By when in nine of ten; with too little history by when deadlines alone make room."""
     attempt: int = 0
     resources: Resources = field(default_factory=Resources)
     price_per_hour_micros: int = 0
@@ -175,6 +183,20 @@ class Workload(Resource):
     @property
     def ended(self) -> bool:
         return self.phase in ENDED
+
+    @property
+    def waits(self) -> str:
+        """Its place in the queue and when it probably starts, in words; empty when it does not wait."""
+        if self.phase != "queued" or self.queue_position is None:
+            return ""
+        place = f"place {self.queue_position}"
+        if self.expected_start_at is None:
+            latest = self.expected_start_latest_at
+            return place if latest is None else f"{place}, within {_until(latest)} at the latest"
+        text = f"{place}, likely in {_until(self.expected_start_at)}"
+        if self.expected_start_latest_at is None:
+            return text
+        return f"{text}, within {_until(self.expected_start_latest_at)} in nine of ten cases"
 
     def log(self, *, follow: bool = False, replica: int = 0) -> Iterator[str]:
         """The log, in pieces as they come; ``follow`` goes on until the work ended."""
@@ -199,6 +221,16 @@ class Workload(Resource):
 
         samples = self.client.http.get(f"{self.path}/usage")["samples"]
         return [decode(Usage, sample) for sample in samples]
+
+
+def _until(moment: datetime) -> str:
+    """A length of time from now to one unit, rounded up."""
+    seconds = max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    for size, below, unit in ((1, 90, "s"), (60, 90, "min"), (3600, 48, "h")):
+        amount = -int(-seconds // size)
+        if amount < below:
+            return f"{amount} {unit}"
+    return f"{-int(-seconds // 86400)} d"
 
 
 class _Decoder:
@@ -273,6 +305,11 @@ class Notebook(Resource):
     workload: Workload | None = None
 
     _path: ClassVar[str] = "/notebooks"
+
+    @property
+    def waits(self) -> str:
+        """While it waits for room, its place and when it probably starts; else empty."""
+        return self.workload.waits if self.workload else ""
 
     def start(self, *, profile: str | None = None, profile_options: dict[str, str] | None = None) -> Self:
         """Start it when it is stopped; with another profile or other options, which it then keeps.

@@ -133,11 +133,16 @@ class Run(Resource):
             raise self.failure()
         return self
 
+    @property
+    def waits(self) -> str:
+        """While it waits for room, its place and when it probably starts; else empty."""
+        return self.workload.waits if self.workload else ""
+
     def summary(self) -> str:
-        """Phase, last metrics and cost in a line."""
+        """Phase, while it waits when it probably starts, last metrics and cost in a line."""
         metrics = " · ".join(f"{name} {value:.4g}" for name, value in list(self.metrics_last.items())[:4])
         cost = self.client.currency.show(self.cost_micros) if self.cost_micros else ""
-        return " · ".join(part for part in (self.phase, metrics, cost) if part)
+        return " · ".join(part for part in (self.phase, self.waits, metrics, cost) if part)
 
     def failure(self) -> WorkFailed:
         lines = self.last_lines or (self.log_text().splitlines()[-8:] if self.workload else [])
