@@ -304,6 +304,12 @@ def resolve(
     return Resolved(sorted(offers, key=lambda offer: offer.rank), None, frameworks)
 
 
+def sizes(engine: Engine, db: Db, scenario: str) -> list[int]:
+    """The memory that single cards on offer have, in bytes, ascending: what a wish for one can sensibly ask."""
+    found = on_nodes(specs.offered(db, scenario, "accelerator"), engine.catalogue, engine.nodes)
+    return sorted({card.memory_bytes for one in found if one.count == 1 for card in one.cards if card.memory_bytes})
+
+
 def _as_nodes_are(verdict: dict[str, Any], way: Fit, nodes: Sequence[NodeCapacity]) -> dict[str, Any]:
     """Where only some nodes of the resource have the card: it waits while all of those are taken. Pure."""
     if not way.terms or verdict["verdict"] != "starts_now":

@@ -452,7 +452,15 @@ class StartDataHandler(HimaliaPage):
 
 
 _PROFILE_FIELDS = ("profile", "profile_options")
-_NOTEBOOK_FIELDS = ("name", "spec_id", "accelerator_spec_id", "environment", "description", *_PROFILE_FIELDS)
+_NOTEBOOK_FIELDS = (
+    "name",
+    "spec_id",
+    "accelerator_spec_id",
+    "accelerator_wish",
+    "environment",
+    "description",
+    *_PROFILE_FIELDS,
+)
 
 
 class StartNotebookHandler(HimaliaPage):
@@ -493,13 +501,15 @@ class ToStartPage(HimaliaPage):
         self.redirect("/hub/home")
 
 
+def _number(text: str) -> int | None:
+    """A positive number of a query; anything else is none."""
+    return (int(text) or None) if text.isascii() and text.isdigit() and len(text) < 16 else None
+
+
 async def start_page(handler: HimaliaPage, user: Any) -> dict[str, Any]:
     """The platform's start page with what only the hub knows: the person's profiles, addresses of notebooks."""
-    chosen = handler.get_query_argument("accelerator", "")
-    accelerator = int(chosen) if chosen.isascii() and chosen.isdigit() and 0 < len(chosen) < 16 else None
-    page: dict[str, Any] = await handler.platform.get(
-        "start-page", user=user.name, language=handler.language, accelerator=accelerator or None
-    )
+    asked = {name: _number(handler.get_query_argument(name, "")) for name in ("accelerator", "least_bytes")}
+    page: dict[str, Any] = await handler.platform.get("start-page", user=user.name, language=handler.language, **asked)
     page["spawn_profiles"], page["spawn_profiles_problem"] = [], ""
     try:
         page["spawn_profiles"] = await profiles.offered(user)

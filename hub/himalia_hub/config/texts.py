@@ -301,6 +301,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "start.held": ("{amount} held for 15 min", "预留 15 分钟 {amount}"),
     "start.accelerator": ("Accelerator", "加速器"),
     "start.no_accelerator": ("None", "不使用"),
+    "start.any_card": ("Any with at least {size}", "任意显存至少 {size} 的加速卡"),
+    "start.card_now": ("As things are now: {name}", "当前将使用：{name}"),
     "start.free": ("free", "免费"),
     "start.per_hour": ("/h", "/小时"),
     "start.python": ("Python {python}, {count} packages, {size}", "Python {python}，{count} 个包，{size}"),

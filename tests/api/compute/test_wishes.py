@@ -290,3 +290,25 @@ def test_cards_that_nobody_knows_are_offered_to_who_asks_for_no_memory(offers: O
     assert offers.names(memory_bytes=16 * GIB) == ["T4", "A100"]
     offers.engine.nodes = ()
     assert offers.resolve(frameworks=["cuda"])["problem"]["sentence"].endswith("no accelerator is offered here.")
+
+
+def test_the_start_page_shows_what_a_start_would_take(offers: Offers) -> None:
+    """Each size with the card that suffices best now; the start that the hub asks for takes it."""
+    user = offers.world.alpha.member.hub_name
+    with offers.world.live.internal() as client:
+
+        def page(**more: Any) -> Any:
+            return ok(client.get("/start-page", params={"user": user, **more}))
+
+        plain = page()
+        assert [size // GIB for size in plain["card_sizes"]] == [12, 16, 32, 40, 80] and plain["least_bytes"] is None
+        shown = page(least_bytes=24 * GIB)
+        (profile,) = shown["profiles"]
+        assert (shown["least_bytes"], shown["accelerator"]) == (24 * GIB, None)
+        assert (profile["card"], profile["verdict"]["uses"][NPU]) == ("NPU", 1)
+        assert page(least_bytes=81 * GIB)["least_bytes"] is None, "what is not there any more is no longer chosen"
+        body = {"hub_user": user, "name": "from-the-page", "spec_id": offers.basic, "environment": "science"}
+        wish = {"count": 1, "memory_bytes": 24 * GIB, "frameworks": []}
+        made = ok(client.post("/notebooks", json={**body, "accelerator_wish": wish}), 201)
+    assert made["spec"]["accelerator_spec"]["name"] == profile["card"]
+    assert made["spec"]["accelerator_wish"] == wish

@@ -28,6 +28,7 @@
   let page = given.page;
   let chosen = null;
   let accelerator = null;
+  let least = null; // bytes: any accelerator with at least so much memory, in place of a named one
   let nameTouched = false;
   let timer = 0;
   let choosing = null; // the notebook that another profile is chosen for
@@ -231,7 +232,7 @@
       return [verdictMark(entry.verdict), el('span', { class: 'grow' }), cost];
     });
     const button = byId('start');
-    const judged = (page.accelerator ?? null) === accelerator;
+    const judged = (page.accelerator ?? null) === accelerator && (page.least_bytes ?? null) === least;
     button.disabled = busy || !judged || !entry || !STARTS.has(entry.verdict.verdict) || !page.environments.length;
     button.replaceChildren(icon('play'), busy ? t('start.starting') : t('start.go', { name: name.value }));
   }
@@ -243,14 +244,18 @@
   function drawAccelerators() {
     const select = byId('accelerator');
     select.hidden = byId('accelerator-label').hidden = !page.accelerators.length;
-    draw('accelerators', page.accelerators, select, () => [
+    draw('accelerators', [page.accelerators, page.card_sizes], select, () => [
       el('option', { value: '' }, t('start.no_accelerator')),
+      ...(page.card_sizes ?? []).map(bytes => el('option', { value: `least-${bytes}` }, t('start.any_card', { size: size(bytes) }))),
       ...page.accelerators.map(spec => {
         const rate = spec.price_per_hour_micros ? `${money(spec.price_per_hour_micros, 2)}${t('start.per_hour')}` : t('start.free');
         return el('option', { value: spec.id }, `${spec.name} · ${cards(spec)} · ${rate}`);
       })
     ]);
-    select.value = page.accelerators.some(spec => spec.id === accelerator) ? String(accelerator) : '';
+    select.value = least ? `least-${least}` : page.accelerators.some(spec => spec.id === accelerator) ? String(accelerator) : '';
+    const now = least && page.least_bytes === least ? profile()?.card : null;
+    byId('card-now').hidden = byId('card-label').hidden = !now;
+    byId('card-now').textContent = now ? t('start.card_now', { name: now }) : '';
   }
 
   // One notebook: what it is, what it does, and while it starts its steps.
@@ -423,6 +428,9 @@
     return data;
   }
 
+  const card = () =>
+    least ? { accelerator_wish: { count: 1, memory_bytes: least, frameworks: [] } } : { accelerator_spec_id: accelerator };
+
   async function start(event) {
     event.preventDefault();
     if (!byId('form').reportValidity()) return;
@@ -431,7 +439,7 @@
     drawForm();
     try {
       const made = await call('/hub/himalia/api/notebooks', {
-        name: byId('name').value.trim(), spec_id: chosen, accelerator_spec_id: accelerator, environment: byId('environment').value,
+        name: byId('name').value.trim(), spec_id: chosen, ...card(), environment: byId('environment').value,
         description: byId('description').value.trim(), ...spawnProfile.body()
       });
       sessionStorage.setItem('himalia-opening', made.server_name);
@@ -467,11 +475,13 @@
   async function refresh() {
     clearTimeout(timer);
     try {
-      const asked = accelerator;
-      const answer = await call(`/hub/himalia/api/start${asked ? `?accelerator=${asked}` : ''}`);
-      if (asked !== accelerator) return;
+      const asked = accelerator ? `?accelerator=${accelerator}` : least ? `?least_bytes=${least}` : '';
+      const before = [accelerator, least];
+      const answer = await call(`/hub/himalia/api/start${asked}`);
+      if (before[0] !== accelerator || before[1] !== least) return;
       page = answer;
       accelerator = page.accelerator ?? null;
+      least = page.least_bytes ?? null;
       if (byId('problem').dataset.lost) {
         delete byId('problem').dataset.lost;
         say(null);
@@ -512,7 +522,9 @@
   byId('name').addEventListener('input', () => { nameTouched = true; drawForm(); });
   byId('environment').addEventListener('change', drawForm);
   byId('accelerator').addEventListener('change', event => {
-    accelerator = Number(event.target.value) || null;
+    const { value } = event.target;
+    least = value.startsWith('least-') ? Number(value.slice(6)) : null;
+    accelerator = least ? null : Number(value) || null;
     drawForm();
     refresh();
   });

@@ -16,13 +16,13 @@ from himalia_hub.audit import service as audit
 from himalia_hub.auth import tokens
 from himalia_hub.auth.actor import Actor, TokenKind
 from himalia_hub.backends.protocol import BackendError
-from himalia_hub.compute import plans, specs
+from himalia_hub.compute import plans, specs, wishes
 from himalia_hub.compute import wire as compute_wire
 from himalia_hub.compute.engine import STOPPED_BY_USER, Engine
 from himalia_hub.compute.environments import EnvironmentView
 from himalia_hub.compute.explain import Explanation
 from himalia_hub.compute.phases import ENDED, Phase, Reason
-from himalia_hub.compute.schemas import Nothing
+from himalia_hub.compute.schemas import AcceleratorWish, Nothing
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core.admission import BalanceView
 from himalia_hub.core.db import Db
@@ -94,14 +94,17 @@ def start_page(ctx: Context, query: schemas.StartPageQuery) -> dict[str, Any]:
     cards = specs.offered(db, "notebook", "accelerator")
     chosen = next((card for card in cards if card.id == query.accelerator), None)
     engine = platform.get(Engine)
+    wished = _wished(ctx, db, actor, query.least_bytes) if query.least_bytes and chosen is None else None
     return {
         "identity": identity,
         "currency": platform.config.currency.model_dump(),
         "isolation": platform.config.isolation,
         "balance": balance,
-        "profiles": _profiles(ctx, db, actor, chosen),
+        "profiles": wished or _profiles(ctx, db, actor, chosen),
         "accelerators": [specs.to_wire(card, _price(engine, db, actor, card)) for card in cards],
         "accelerator": chosen.id if chosen is not None else None,
+        "card_sizes": wishes.sizes(engine, db, "notebook"),
+        "least_bytes": query.least_bytes if wished else None,
         "environments": environments,
         "default_environment": environments[0]["name"] if environments else "",
         "last": service.last_started(db, actor.user_id),
@@ -129,6 +132,27 @@ def _profiles(ctx: Context, db: Db, actor: Actor, accelerator: Any | None) -> li
         {"spec": specs.to_wire(spec, verdict["price_per_hour_micros"]), "verdict": verdict}
         for spec, verdict in zip(found, verdicts, strict=True)
     ]
+
+
+def _wished(ctx: Context, db: Db, actor: Actor, least_bytes: int) -> list[dict[str, Any]]:
+    """Every basic size with the accelerator that a start would take for a wish; none where nothing satisfies it."""
+    permitted = actor.reach(service.CREATE) is not None
+    wish = AcceleratorWish(memory_bytes=least_bytes)
+    rows = []
+    for spec in specs.offered(db, "notebook", specs.BASIC):
+        size = specs.resources_of(spec)
+        try:
+            found = wishes.resolve(
+                ctx.platform.get(Engine), db, actor, wish, scenario="notebook", basic=size, permitted=permitted
+            )
+        except BackendUnavailable:
+            return []
+        if not found.offers:
+            return []
+        best = found.offers[0]
+        shown = specs.to_wire(spec, best.verdict["price_per_hour_micros"])
+        rows.append({"spec": shown, "verdict": best.verdict, "card": best.spec.name})
+    return rows
 
 
 async def _for_create(ctx: Context, body: schemas.HubCreate) -> profiles.Offered | HimaliaError:

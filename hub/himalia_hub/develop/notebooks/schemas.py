@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from himalia_hub.account.schemas import Ref
 from himalia_hub.compute.schemas import (
+    MAX_MEMORY_BYTES,
     AcceleratorRef,
     Accelerators,
     AcceleratorWish,
@@ -289,6 +290,8 @@ class StartPageQuery(BaseModel):
     language: Literal["en", "zh"] | None = None
     accelerator: Annotated[int | None, Field(ge=1)] = None
     """The accelerator spec that the profiles' verdicts include."""
+    least_bytes: Annotated[int | None, Field(ge=1, le=MAX_MEMORY_BYTES)] = None
+    """In place of a spec: any accelerator with at least this much memory."""
 
 
 class StartPageNotebook(BaseModel):
@@ -334,6 +337,9 @@ class StartPage(BaseModel):
     profiles: list[dict[str, Any]]
     accelerators: list[dict[str, Any]]
     accelerator: int | None
+    card_sizes: list[int]
+    """Bytes that single cards on offer have."""
+    least_bytes: int | None
     environments: list[dict[str, Any]]
     default_environment: str
     suggested_name: str
