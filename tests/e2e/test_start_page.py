@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -210,3 +211,24 @@ def test_without_profiles_nothing_is_shown_and_a_broken_list_is_said(opened: Ope
     assert "profile" not in hub.sent[0][1]
     broken, _ = opened(spawn_profiles=[], spawn_profiles_problem="KeyError: 'display_name'")
     expect(broken.get_by_text("KeyError: 'display_name'")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "number 3 in line · likely in 12 min, within 40 min in nine of ten cases"),
+        ("zh", "排队第 3 位 · 预计 12 分钟后启动，十次中有九次在 40 分钟内"),
+    ],
+)
+def test_a_waiting_notebook_says_when_it_probably_starts(opened: Opens, language: str, words: str) -> None:
+    """BEY-3; and with too little history no more than what deadlines bound."""
+    half, latest = (
+        (datetime.now(UTC) + timedelta(minutes=minutes - 0.5)).isoformat() for minutes in (12, 40)
+    )  # rounded up, and half a minute for the page to open
+    waiting = {**NOTEBOOK, "profile": None, "phase": "queued", "queue_position": 3, "expected_start_latest_at": latest}
+    page, hub = opened(language, notebooks=[{**waiting, "expected_start_at": half}])
+    expect(page.locator("[data-notebook=n1]")).to_contain_text(words)
+    hub.start["notebooks"] = [{**waiting, "expected_start_at": None}]
+    page.reload()
+    bound = {"en": "number 3 in line · within 40 min at the latest", "zh": "排队第 3 位 · 最迟 40 分钟内启动"}
+    expect(page.locator("[data-notebook=n1]")).to_contain_text(bound[language])
