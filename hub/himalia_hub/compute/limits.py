@@ -89,7 +89,9 @@ def _department(
 ) -> Subject:
     row = db.execute(
         sa.select(Department.id, Department.number, Department.name).where(
-            Department.tenant_id == tenant_id, Department.number == _number(subject)
+            Department.tenant_id == tenant_id,
+            Department.number == _number(subject),
+            Department.deleted_at.is_(None),
         )
     ).first()
     may_set = reach_of(actor, permission) >= Reach.ORGANISATION

@@ -198,7 +198,9 @@ def _tenants(db: Db, actor: Actor, reach: Reach, query: SheetQuery, subjects: li
 def _departments(
     db: Db, mine: Collection[int] | None, query: SheetQuery, subjects: list[Subject], tenant_id: int, code: str
 ) -> dict[str, Any]:
-    statement = sa.select(Department.id, Department.number, Department.name).where(Department.tenant_id == tenant_id)
+    statement = sa.select(Department.id, Department.number, Department.name).where(
+        Department.tenant_id == tenant_id, Department.deleted_at.is_(None)
+    )
     if mine is not None:
         statement = statement.where(Department.id.in_(mine))
     above = ((quotas.TENANT, tenant_id),)

@@ -53,7 +53,9 @@ def facts(platform: Platform, db: Db, tenant_id: int) -> rules.Facts:
         administrators=_count(db, people.where(User.id.in_(administrators))),
         without=quotas.missing(limits, engine.default_limits(), single_machine=engine.single_machine),
         balance_micros=balance - held,
-        departments=_count(db, sa.select(Department.id).where(Department.tenant_id == tenant_id)),
+        departments=_count(
+            db, sa.select(Department.id).where(Department.tenant_id == tenant_id, Department.deleted_at.is_(None))
+        ),
         members=_count(db, people.where(User.id.not_in(administrators))),
         members_without_quota=_count(db, unlimited),
     )

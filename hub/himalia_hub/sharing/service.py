@@ -39,7 +39,9 @@ def receiver_of(session: Session, actor: Actor, receiver: Receiver) -> int:
             rule="either id or name",
         )
     if receiver.kind == "department":
-        statement = sa.select(Department.id).where(Department.tenant_id == actor.tenant_id)
+        statement = sa.select(Department.id).where(
+            Department.tenant_id == actor.tenant_id, Department.deleted_at.is_(None)
+        )
         same = Department.number == receiver.id if receiver.id is not None else Department.name == receiver.name
     else:
         statement = sa.select(User.id).where(User.tenant_id == actor.tenant_id, User.enabled, User.deleted_at.is_(None))

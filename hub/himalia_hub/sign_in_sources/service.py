@@ -329,7 +329,9 @@ def _department(session: Session, tenant_id: int, name: str) -> int | None:
     if not name:
         return None
     found = session.execute(
-        sa.select(Department.id).where(Department.tenant_id == tenant_id, Department.name == name)
+        sa.select(Department.id).where(
+            Department.tenant_id == tenant_id, Department.name == name, Department.deleted_at.is_(None)
+        )
     ).scalar_one_or_none()
     if found is None:
         raise IdentityRefused(

@@ -93,6 +93,35 @@ def test_ten_5_a_department_from_making_to_deleting(world: World, admin: httpx.C
     assert ok(admin.post("/departments", json={"name": "Sound"}), 201)["id"] > made["id"]
 
 
+def test_ten_5_a_deleted_department_is_nowhere(world: World, admin: httpx.Client) -> None:
+    """It has no quota, nobody administers it, nothing is shared with it, and the checklist does not count it."""
+
+    def counted() -> int:
+        (item,) = [one for one in ok(admin.get("/checklist"))["organisation"]["items"] if one["key"] == "departments"]
+        return int(item["have"])
+
+    def with_quota() -> list[str]:
+        return [one["subject"] for one in ok(admin.get("/quota-sheets", params={"level": "department"}))["items"]]
+
+    before = counted()
+    made = ok(admin.post("/departments", json={"name": "Short-lived"}), 201)
+    number = made["id"]
+    quota = {"level": "department", "subject": str(number)}
+    assert counted() == before + 1 and str(number) in with_quota()
+    ok(admin.get("/quotas", params=quota))
+    group = ok(admin.post("/label-groups", json={"name": "Shapes", "labels": [{"name": "round"}]}), 201)
+    assert admin.delete(f"/departments/{number}").status_code == 204
+
+    assert counted() == before and str(number) not in with_quota()
+    problem(admin.get("/quotas", params=quota), 404, "not_found")
+    share = {"object_kind": "label_group", "object": group["id"], "access": "use"}
+    refused = admin.post("/shares", json={**share, "receiver": {"kind": "department", "id": number}})
+    assert problem(refused, 422, "invalid_input")["field"] == "receiver.id"
+    grant = {"roles": [{"role": "department_administrator", "department": number}]}
+    refused = admin.put(f"/members/{world.alpha.member.number}/roles", json=grant)
+    assert problem(refused, 422, "invalid_input")["field"] == "roles"
+
+
 def test_ten_2_disabling_a_department_ends_its_members_sessions(world: World, admin: httpx.Client) -> None:
     with world.alpha.outsider.client() as outside, world.alpha.member.client() as inside:
         problem(admin.post("/departments/1/disable"), 409, "not_oneself")  # the asker is in it

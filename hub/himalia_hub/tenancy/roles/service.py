@@ -302,7 +302,9 @@ def _department(session: Session, facts: Facts, tenant_id: int, number: int | No
             value=number,
         )
     found = session.execute(
-        sa.select(Department.id).where(Department.tenant_id == tenant_id, Department.number == number)
+        sa.select(Department.id).where(
+            Department.tenant_id == tenant_id, Department.number == number, Department.deleted_at.is_(None)
+        )
     ).scalar_one_or_none()
     if found is None:
         raise InvalidInput(
