@@ -57,6 +57,7 @@ _ACTIONS: Mapping[str, Mapping[str, Words]] = {
         "list_quota_sheets": ("List quotas", "查看配额列表"),
         "list_specs": ("List resource specs", "查看资源规格列表"),
         "list_workloads": ("List workloads", "查看作业列表"),
+        "resolve_accelerator": ("Ask which accelerator suits a wish", "查询符合要求的加速卡"),
         "set_quotas": ("Set a quota", "设置配额"),
         "stop_workload": ("Stop a workload", "停止作业"),
         "update_spec": ("Edit a resource spec", "编辑资源规格"),
