@@ -54,6 +54,17 @@ ENOUGH = {"cpu_millis": 8_000, "memory_bytes": 32 << 30, "storage_bytes": 100 <<
 ENDED = ("succeeded", "failed", "stopped", "timed_out")
 
 
+def standing(seen: Any) -> str:
+    """What an object waits for: its phase and the step of its start that is under way, else the object as it is."""
+    found = seen if isinstance(seen, dict) else {}
+    work = next((one for one in (found, found.get("workload")) if isinstance(one, dict) and one.get("steps")), None)
+    step = next((one for one in (work or {}).get("steps", ()) if one["state"] != "done"), None)
+    if work is None or step is None:
+        return json.dumps(seen, ensure_ascii=False)[:300]
+    said = [str(work[name]) for name in ("phase", "message") if work.get(name)]
+    return "; ".join([*said, ": ".join(filter(None, (step["name"], step["detail"])))])
+
+
 @dataclass
 class Walk:
     """One walk through the line.
@@ -129,7 +140,7 @@ class Walk:
             if done(seen):
                 return seen
             if time.monotonic() > until:
-                raise Unexpected(f"{what} is not done after {seconds:.0f} s: {json.dumps(seen)[:300]}")
+                raise Unexpected(f"{what} is not done after {seconds:.0f} s: {standing(seen)}")
             time.sleep(0.2)
 
     # -- the line ----------------------------------------------------------------------------
