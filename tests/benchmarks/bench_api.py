@@ -26,7 +26,8 @@ from urllib.parse import urlsplit
 
 from tests.benchmarks.bench_import import BASE, PlatformProcess
 from tests.benchmarks.rows import row
-from tests.support.s3 import S3Server, free_port
+from tests.support.ports import free_port
+from tests.support.s3 import S3Server
 
 CONNECTIONS = 16
 SECONDS, REPETITIONS = 3.0, 5

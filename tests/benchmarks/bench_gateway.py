@@ -28,7 +28,7 @@ from tests.benchmarks.rows import row
 from tests.support.gateway import Gateway, Replica, new_key, wait_until
 from tests.support.models import train
 from tests.support.pieces import digits
-from tests.support.s3 import free_port
+from tests.support.ports import free_port
 
 CALLS = 1500
 UNCHECKED = """

@@ -21,7 +21,7 @@ import httpx
 
 from himalia_hub.develop.images import builder
 from tests.benchmarks.rows import row
-from tests.support.s3 import free_port
+from tests.support.ports import free_port
 
 REPETITIONS = 5
 TOKEN = "benchmark"

@@ -28,7 +28,8 @@ from himalia_hub.data.content.framing import MEDIA_TYPE, encode
 from himalia_hub.tenancy import service as tenancy
 from tests.benchmarks.rows import percentile, row
 from tests.support.made_pictures import picture
-from tests.support.s3 import S3Server, free_port
+from tests.support.ports import free_port
+from tests.support.s3 import S3Server
 from tests.support.service import make_config
 
 FILES = 20_000

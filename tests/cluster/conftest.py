@@ -4,6 +4,8 @@ Fixtures
     admin     requests with the administrator's kubeconfig.
     release   a name of its own for this run; its namespaces and cluster-wide objects go at the end.
     rights    the installed accounts, roles and policy: kubeconfigs of hub and platform.
+    node      a real node, as the API server has it.
+    environment  the newest runtime environment; ``node`` has it as the image ``image_of`` names.
 """
 
 from __future__ import annotations
@@ -11,6 +13,9 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shlex
+import subprocess
+import sys
 from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +26,13 @@ import yaml
 
 from himalia_hub.backends.kubernetes import rights as rights_of
 from himalia_hub.backends.kubernetes.api import Cluster
+from himalia_hub.develop.images.builder import build_missing, environments_root
+from himalia_hub.develop.images.registry import Environment, EnvironmentRegistry
 from tests.contract.kubernetes_harness import why_not
+from tests.support.kube_image import make_image
 
 T = TypeVar("T")
+IMAGE = "localhost/himalia-{name}:{digest}"
 PATHS = {
     "ServiceAccount": "/api/v1/namespaces/{ns}/serviceaccounts",
     "Role": "/apis/rbac.authorization.k8s.io/v1/namespaces/{ns}/roles",
@@ -42,6 +51,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
             if missing:
                 item.add_marker(pytest.mark.skip(reason=missing))
+
+
+def missing_settings(*names: str) -> str:
+    """Why a module of tests is skipped; empty when all of these are set."""
+    unset = [name for name in names if not os.environ.get(name)]
+    return f"set {', '.join(unset)}: see the module's text" if unset else ""
 
 
 class Loop:
@@ -79,6 +94,35 @@ def release(loop: Loop, admin: Cluster) -> Iterator[str]:
     found = loop.run(admin.get("/api/v1/namespaces", labelSelector=f"himalia/release={name}"))
     for item in found["items"]:
         loop.run(admin.delete(f"/api/v1/namespaces/{item['metadata']['name']}"))
+
+
+@pytest.fixture(scope="module")
+def node(loop: Loop, admin: Cluster) -> dict[str, Any]:
+    """A real node; those that only pretend carry a label."""
+    found = loop.run(admin.get("/api/v1/nodes", labelSelector="!fake-node"))["items"]
+    return next(item for item in found if not item["spec"].get("unschedulable"))
+
+
+@pytest.fixture(scope="module")
+def environment(node: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """The newest environment, as an image that the node has."""
+    root = environments_root(Path(sys.prefix))
+    build_missing(root)
+    found = EnvironmentRegistry(root).find("science")
+    assert found is not None
+    reference = image_of(found)
+    held = {name for image in node["status"].get("images", ()) for name in image.get("names") or ()}
+    if reference not in held:
+        archive = tmp_path_factory.mktemp("image") / "image.tar"
+        make_image(found, reference, archive)
+        command = shlex.split(os.environ["KUBE_TEST_IMPORT"].replace("{}", str(archive)))
+        subprocess.run(command, check=True, timeout=900)
+        archive.unlink()
+    return found
+
+
+def image_of(environment: Environment) -> str:
+    return IMAGE.format(name=environment.name, digest=environment.digest)
 
 
 @dataclass(frozen=True)

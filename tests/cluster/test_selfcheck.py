@@ -16,9 +16,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,15 +25,11 @@ from typing import Any
 import pytest
 
 from himalia_hub.backends.kubernetes.api import Cluster
-from himalia_hub.develop.images.builder import build_missing, environments_root
-from himalia_hub.develop.images.registry import Environment, EnvironmentRegistry
-from tests.cluster.conftest import Loop, Rights
+from himalia_hub.develop.images.registry import Environment
+from tests.cluster.conftest import IMAGE, Loop, Rights, missing_settings
 from tests.support.installation import Installation
-from tests.support.kube_image import make_image
 
-NEEDS = ("KUBE_TEST_HUB_ADDRESS", "KUBE_TEST_STORAGE_CLASS", "KUBE_TEST_IMPORT")
-IMAGE = "localhost/himalia-{name}:{digest}"
-MISSING = [name for name in NEEDS if not os.environ.get(name)]
+MISSING = missing_settings("KUBE_TEST_HUB_ADDRESS", "KUBE_TEST_STORAGE_CLASS", "KUBE_TEST_IMPORT")
 ROUTES = "/apis/gateway.networking.k8s.io/v1/httproutes"
 GATEWAY = {
     "namespace": "networking",
@@ -46,34 +39,9 @@ GATEWAY = {
 }
 KINDS = {"notebook", "run", "service_variant"}
 pytestmark = [
-    pytest.mark.skipif(bool(MISSING), reason=f"set {', '.join(MISSING)}: see the module's text"),
+    pytest.mark.skipif(bool(MISSING), reason=MISSING),
     pytest.mark.timeout(1800),  # an image of a gigabyte is made and unpacked first
 ]
-
-
-@pytest.fixture(scope="module")
-def node(loop: Loop, admin: Cluster) -> dict[str, Any]:
-    """A real node; those that only pretend carry a label."""
-    found = loop.run(admin.get("/api/v1/nodes", labelSelector="!fake-node"))["items"]
-    return next(item for item in found if not item["spec"].get("unschedulable"))
-
-
-@pytest.fixture(scope="module")
-def environment(node: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    """The newest environment, as an image that the node has."""
-    root = environments_root(Path(sys.prefix))
-    build_missing(root)
-    found = EnvironmentRegistry(root).find("science")
-    assert found is not None
-    reference = IMAGE.format(name=found.name, digest=found.digest)
-    held = {name for image in node["status"].get("images", ()) for name in image.get("names") or ()}
-    if reference not in held:
-        archive = tmp_path_factory.mktemp("image") / "image.tar"
-        make_image(found, reference, archive)
-        command = shlex.split(os.environ["KUBE_TEST_IMPORT"].replace("{}", str(archive)))
-        subprocess.run(command, check=True, timeout=900)
-        archive.unlink()
-    return found
 
 
 @dataclass

@@ -1,7 +1,10 @@
 """Notebooks as pods, started by a real JupyterHub on a real node (NB-1, NB-2, NB-3, BEY-2).
 
-Needs ``KUBE_TEST_HUB_ADDRESS``: an address of this machine that pods reach and from which pods are
-reached. The image must have ``jupyterhub-singleuser``.
+Their image is made of this machine's own runtime environment.
+
+Environment
+    KUBE_TEST_HUB_ADDRESS    an address of this machine that pods reach and from which pods are reached.
+    KUBE_TEST_IMPORT         a command that brings an image archive to the nodes; ``{}`` is the archive.
 """
 
 from __future__ import annotations
@@ -28,26 +31,28 @@ from himalia_hub.backends.kubernetes.backend import KubernetesBackend
 from himalia_hub.backends.kubernetes.options import KubernetesOptions
 from himalia_hub.backends.kubernetes.spaces import SpaceQuota
 from himalia_hub.backends.protocol import HttpProbe, Port, ReplicaState, Resources, WorkloadPlan
+from himalia_hub.develop.images.registry import Environment
 from himalia_hub.develop.notebooks import hub as hub_calls
 from himalia_hub.develop.notebooks import profiles
 from himalia_hub.platform.config import HubAccess
-from tests.cluster.conftest import Loop
-from tests.contract.kubernetes_harness import DEFAULT_IMAGE, REAL_NODES
+from tests.cluster.conftest import Loop, image_of, missing_settings
+from tests.contract.kubernetes_harness import REAL_NODES
 
 MIB = 1 << 20
 TENANT = "acme"
 SHOW = "import os; print(os.environ['FROM_A_TRAIT'])"
-pytestmark = pytest.mark.skipif(
-    not os.environ.get("KUBE_TEST_HUB_ADDRESS"),
-    reason="no address of the hub that pods reach: set KUBE_TEST_HUB_ADDRESS",
-)
+MISSING = missing_settings("KUBE_TEST_HUB_ADDRESS", "KUBE_TEST_IMPORT")
+pytestmark = [
+    pytest.mark.skipif(bool(MISSING), reason=MISSING),
+    pytest.mark.timeout(1800),  # an image of a gigabyte may have to be made and unpacked first
+]
 
 
 class Hub:
-    """A hub process and its API; ``plan`` is what its next launch gets."""
+    """A hub process and its API; ``image`` is what its notebooks run in."""
 
-    def __init__(self, folder: Path, release: str) -> None:
-        self.folder, self.release = folder, release
+    def __init__(self, folder: Path, release: str, image: str) -> None:
+        self.folder, self.release, self.image = folder, release, image
         self.token = secrets.token_hex(16)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -92,6 +97,23 @@ class Hub:
             time.sleep(0.1)
         return found
 
+    def plan(self, number: int, **changes: Any) -> WorkloadPlan:
+        base = WorkloadPlan(
+            workload=f"w{number}",
+            attempt=1,
+            kind="notebook",
+            tenant=TENANT,
+            owner="ada",
+            image=self.image,
+            command=("jupyterhub-singleuser",),
+            resources=Resources(500, 512 * MIB),
+            ports=(Port("http", 8888),),
+            probe=HttpProbe("http", "/api", timeout_seconds=80),
+            grace_seconds=5,
+            placement=REAL_NODES,
+        )
+        return replace(base, **changes)
+
     def give(self, plan: WorkloadPlan) -> WorkloadPlan:
         (self.folder / "plan.json").write_text(json.dumps(wire.to_wire(plan)))
         return plan
@@ -117,28 +139,12 @@ def backend(loop: Loop, release: str) -> Iterator[KubernetesBackend]:
 
 
 @pytest.fixture(scope="module")
-def hub(backend: KubernetesBackend, release: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    made = Hub(tmp_path_factory.mktemp("hub"), release)
+def hub(
+    backend: KubernetesBackend, release: str, environment: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hub]:
+    made = Hub(tmp_path_factory.mktemp("hub"), release, image_of(environment))
     yield made
     made.close()
-
-
-def plan(number: int, **changes: Any) -> WorkloadPlan:
-    base = WorkloadPlan(
-        workload=f"w{number}",
-        attempt=1,
-        kind="notebook",
-        tenant=TENANT,
-        owner="ada",
-        image=os.environ.get("KUBE_TEST_IMAGE", DEFAULT_IMAGE),
-        command=("jupyterhub-singleuser",),
-        resources=Resources(500, 512 * MIB),
-        ports=(Port("http", 8888),),
-        probe=HttpProbe("http", "/api", timeout_seconds=80),
-        grace_seconds=5,
-        placement=REAL_NODES,
-    )
-    return replace(base, **changes)
 
 
 def pod(loop: Loop, admin: Cluster, hub: Hub, name: str) -> dict[str, Any] | None:
@@ -149,7 +155,7 @@ def test_a_notebook_starts_is_watched_and_stops(
     loop: Loop, admin: Cluster, hub: Hub, backend: KubernetesBackend
 ) -> None:
     """NB-1, NB-2: a named server; seen by the platform through its label; nothing is left of it."""
-    hub.give(plan(1))
+    hub.give(hub.plan(1))
     answer = hub.client.post("/users/ada/servers/lab", json={"profile": "marked"})
     assert answer.status_code in (201, 202), answer.text
     hub.wait(lambda: hub.server("lab").get("ready"), "the notebook was not ready")
@@ -176,7 +182,7 @@ def test_a_hopeless_gpu_start_is_aborted_and_leaves_nothing_to_the_next(
     loop: Loop, admin: Cluster, hub: Hub, backend: KubernetesBackend
 ) -> None:
     """BEY-2: abort at once; the CPU start after it asks for no GPU, in the pod as the API server has it."""
-    hub.give(plan(2, resources=Resources(500, 512 * MIB, 0, {"nvidia.com/gpu": 64})))
+    hub.give(hub.plan(2, resources=Resources(500, 512 * MIB, 0, {"nvidia.com/gpu": 64})))
     with pytest.raises(httpx.ReadTimeout):
         hub.client.post("/users/ada/servers/two", json={"profile": "marked"}, timeout=0.5)
     made = hub.wait(lambda: pod(loop, admin, hub, "w2-1"), "no pod was made")
@@ -195,7 +201,7 @@ def test_a_hopeless_gpu_start_is_aborted_and_leaves_nothing_to_the_next(
     hub.wait(lambda: pod(loop, admin, hub, "w2-1") is None, "the abort did not remove the pod", 20)
     assert time.monotonic() - began < 15
     hub.wait(lambda: not hub.server("two").get("pending"), "the hub still holds the start")
-    hub.give(plan(2, attempt=2))
+    hub.give(hub.plan(2, attempt=2))
     answer = hub.client.post("/users/ada/servers/two", json={"profile": "plain"})
     assert answer.status_code in (201, 202), answer.text
     hub.wait(lambda: hub.server("two").get("ready"), "the second attempt was not ready")
@@ -218,7 +224,7 @@ def test_a_chosen_profile_is_in_the_pod(
     assert [one["slug"] for one in found] == ["plain", "marked", "adas"]
     assert [one["slug"] for one in loop.run(client.profiles("bob"))] == ["plain", "marked"], "made on the way"
     for number, value, told in ((41, "high", "high"), (42, "7", "7")):
-        hub.give(plan(number))
+        hub.give(hub.plan(number))
         options = profiles.user_options(found, profiles.kept(found, "marked", {"level": value}))
         assert loop.run(client.start("ada", "chosen", options))
         made = hub.wait(lambda number=number: pod(loop, admin, hub, f"w{number}-1"), "no pod was made")
@@ -227,7 +233,7 @@ def test_a_chosen_profile_is_in_the_pod(
         hub.client.delete("/users/ada/servers/chosen")
         hub.wait(lambda number=number: pod(loop, admin, hub, f"w{number}-1") is None, "the pod was not removed")
         hub.wait(lambda: not hub.server("chosen").get("pending"), "the hub still holds the server")
-    hub.give(plan(43))
+    hub.give(hub.plan(43))
     assert loop.run(client.start("ada", "chosen", {}))
     made = hub.wait(lambda: pod(loop, admin, hub, "w43-1"), "no pod was made")
     assert "from-a-profile" not in made["metadata"]["annotations"], "nothing of the start before"
@@ -238,7 +244,7 @@ def test_a_chosen_profile_is_in_the_pod(
 
 def test_a_preview_is_the_pod_that_is_made(loop: Loop, admin: Cluster, hub: Hub) -> None:
     """NB-3: drawn by the hub, completed by the API server in a dry run, compared with the real pod of the same plan."""
-    given = wire.to_wire(plan(7))
+    given = wire.to_wire(hub.plan(7))
     path = "/himalia/users/ada/preview"
     chosen = {"profile": "marked"}
     drafted = hub.client.post(path, json={"user_options": chosen}).json()
@@ -254,7 +260,7 @@ def test_a_preview_is_the_pod_that_is_made(loop: Loop, admin: Cluster, hub: Hub)
     drawn = loop.run(admin.request("POST", pods, query={"dryRun": "All"}, body=shown))
     assert pod(loop, admin, hub, "w7-1") is None, "a preview makes nothing"
     assert hub.server("preview") == {}
-    hub.give(plan(7))
+    hub.give(hub.plan(7))
     assert hub.client.post("/users/ada/servers/preview", json={"profile": "marked"}).status_code in (201, 202)
     made = hub.wait(lambda: pod(loop, admin, hub, "w7-1"), "no pod was made")
     for one in (drawn, made):
@@ -273,7 +279,7 @@ def test_a_start_waits_for_room_that_an_ending_pod_still_holds(
 ) -> None:
     """BEY-2: the namespace's quota counts what ends; the start says so and begins by itself."""
     stubborn = ("sh", "-c", "trap '' TERM; while true; do sleep 1; done")
-    ending = plan(8, kind="run", command=stubborn, ports=(), probe=None, resources=Resources(1500, 256 * MIB))
+    ending = hub.plan(8, kind="run", command=stubborn, ports=(), probe=None, resources=Resources(1500, 256 * MIB))
     loop.run(backend.apply(replace(ending, grace_seconds=8)))
 
     def running() -> bool:
@@ -282,7 +288,7 @@ def test_a_start_waits_for_room_that_an_ending_pod_still_holds(
 
     hub.wait(running, "the pod that is to end does not run")
     loop.run(backend.stop("w8", 1, grace_seconds=8))
-    hub.give(plan(9, resources=Resources(1000, 512 * MIB)))
+    hub.give(hub.plan(9, resources=Resources(1000, 512 * MIB)))
     with pytest.raises(httpx.ReadTimeout):
         hub.client.post("/users/ada/servers/late", timeout=0.5)
     said: list[str] = []
@@ -317,7 +323,7 @@ async def _cause(backend: KubernetesBackend, workload: str) -> Any:
 def test_a_refusal_is_a_sentence_and_never_a_bare_500(
     hub: Hub, number: int, changes: dict[str, Any], said: str
 ) -> None:
-    hub.give(plan(number, **changes))
+    hub.give(hub.plan(number, **changes))
     answer = hub.client.post(f"/users/ada/servers/s{number}")
     assert answer.status_code == 409, f"{answer.status_code} {answer.text}"
     assert said in answer.json()["message"], answer.text

@@ -106,7 +106,7 @@ def report() -> Iterator[dict[str, Any]]:
     try:
         code = base / "code"
         package = Path(himalia_hub.__file__).parent
-        for part in ("__init__.py", "backends/__init__.py", "backends/checks.py", "backends/protocol.py"):
+        for part in ("__init__.py", *(f"backends/{name}.py" for name in ("__init__", "cards", "checks", "protocol"))):
             (code / "himalia_hub" / part).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(package / part, code / "himalia_hub" / part)
         shutil.copytree(package / "backends" / "local", code / "himalia_hub" / "backends" / "local")

@@ -17,6 +17,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from himalia_hub.config.pages import STATIC, TEMPLATES, page_namespace, policy
 from himalia_hub.config.texts import script_texts
 
+pytestmark = pytest.mark.e2e
 ORIGIN = "http://hub.test"
 GIB = 1 << 30
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}

@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.support.installation import free_port
+from tests.support.ports import free_port
 
 SLAPD = "/usr/sbin/slapd"
 BASE = "dc=harbour,dc=example"

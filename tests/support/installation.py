@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 from himalia_hub.selfcheck.browser import Browser
 from himalia_hub.supervisor.administration import Administration
+from tests.support.ports import free_port
 
 HIMALIA = Path(sys.executable).with_name("himalia")
 CHROMIUM = "/usr/bin/chromium"
@@ -27,12 +27,6 @@ CHROMIUM_ARGUMENTS = (
     "--disable-sync",
 )
 START_SECONDS = 180.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Installation:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,12 +16,7 @@ from typing import Any
 from himalia_hub.platform.config import S3
 from himalia_hub.supervisor import objects
 from himalia_hub.supervisor.plan import program
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+from tests.support.ports import free_port
 
 
 class S3Server:

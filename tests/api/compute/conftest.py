@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from himalia_hub.compute import plans
 from himalia_hub.compute.engine import Engine
 from himalia_hub.compute.kinds import Policy
 from himalia_hub.compute.tables import Workload
+from tests.support.ports import free_port
 from tests.support.service import Person, World, live_world, make_config
 
 MIB = 2**20
@@ -95,12 +95,6 @@ def wait_for(condition: Callable[[], Any], *, seconds: float = 60, what: Callabl
             return value
         time.sleep(0.01)
     raise AssertionError(f"not within {seconds} s: {what() if what else condition}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import pytest
 
 from tests.api.identity.people import PASSWORD, give_password, read_captcha
 from tests.support.data import ok
-from tests.support.installation import free_port
+from tests.support.ports import free_port
 from tests.support.service import HUB_CREDENTIAL, Person, World
 
 WRONG = "quite wrong 1"

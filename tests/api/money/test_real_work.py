@@ -17,8 +17,9 @@ from himalia_hub.billing.tables import Bill, Hold
 from himalia_hub.billing.verify import Report, verify
 from himalia_hub.compute.tables import Workload
 from himalia_hub.core.errors import BalanceTooLow
-from tests.api.compute.conftest import MIB, Machine, end_everything, free_port, wait_for
+from tests.api.compute.conftest import MIB, Machine, end_everything, wait_for
 from tests.api.money.facts import balance, recharge, set_prices
+from tests.support.ports import free_port
 from tests.support.service import LiveService, World, make_config, make_tenancy
 
 

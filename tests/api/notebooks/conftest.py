@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.api.compute.conftest import Machine, free_port, make_machine
+from tests.api.compute.conftest import Machine, make_machine
 from tests.support.environments import lay_environment
+from tests.support.ports import free_port
 
 ANSWERING = """
 import http.server, os, sys

@@ -29,8 +29,9 @@ from himalia_hub.core.db import Database
 from himalia_hub.platform import assembly
 from himalia_hub.platform.config import PlatformConfig
 from himalia_hub.tenancy import service as tenancy
-from tests.api.compute.conftest import MIB, free_port, wait_for
+from tests.api.compute.conftest import MIB, wait_for
 from tests.api.notebooks.conftest import ANSWERING
+from tests.support.ports import free_port
 from tests.support.service import HUB_CREDENTIAL, make_config
 
 ENDED = ("stopped", "failed")

@@ -22,13 +22,14 @@ from himalia_hub.auth.actor import TokenKind
 from himalia_hub.core.db import Database
 from himalia_hub.platform import assembly
 from himalia_hub.tenancy import service as tenancy
-from tests.api.compute.conftest import MIB, free_port, wait_for
+from tests.api.compute.conftest import MIB, wait_for
 from tests.api.notebooks.test_kills import Platform
 from tests.api.serving.test_services import Pressure, deploy, post
 from tests.support.data import ok
 from tests.support.gateway import Gateway
 from tests.support.models import archive, make_model
 from tests.support.pieces import ENDED, digits, spec_of, until
+from tests.support.ports import free_port
 from tests.support.s3 import S3Server
 from tests.support.service import make_config
 

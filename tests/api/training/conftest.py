@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from himalia_hub.develop.images import builder
-from tests.api.compute.conftest import Machine, free_port, make_machine
+from tests.api.compute.conftest import Machine, make_machine
+from tests.support.ports import free_port
 from tests.support.s3 import S3Server
 
 
